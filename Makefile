@@ -1,0 +1,50 @@
+# One line a command; `make` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+# What `make run` asks the model.
+PROMPT ?= Tell me in two sentences why rivers bend.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench docs clean
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: .venv/ready-run ## set up, and stream an answer of the real local model to the terminal
+	@$(BIN)/millstream chat "$(PROMPT)"
+
+test: .venv/ready-dev ## set up, and run all tests
+	$(BIN)/python -m pytest
+
+check: .venv/ready-dev ## format, lint, types, import direction, the documentation
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet --site-dir .venv/site
+
+format: .venv/ready-dev ## format the code, and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/ready-dev ## measure beside langchain-core, print the table, write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+docs: .venv/ready-dev ## serve the documentation on 127.0.0.1:8000
+	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
+clean: ## remove what was set up
+	rm -rf .venv
+
+.venv/ready-run: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Setting up: llama.cpp, the command line and a model of 98 MB ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,cli]'
+	@$(BIN)/millstream models add smollm2 --quiet
+	@touch $@
+
+.venv/ready-dev: pyproject.toml | .venv/ready-run
+	@echo "Setting up: the tools for tests, types and documentation ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

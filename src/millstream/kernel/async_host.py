@@ -1,0 +1,337 @@
+"""The async host: awaits in the caller's event loop, and runs a user's plain code in worker threads.
+
+It has no state, so there is one. A user's coroutines and async generators are awaited in place. A plain
+function may block, so it gets a worker thread; a plain generator gets one that runs ahead of its consumer by
+a bounded queue, since a switch of threads for each token would cost forty times as much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from contextlib import suppress
+from typing import Any
+
+from millstream.kernel import threads
+from millstream.kernel.async_channel import BridgeChannel, TaskChannel
+from millstream.kernel.cancel import Cancellation
+from millstream.kernel.channel import READ_AHEAD, Channel, Closed
+from millstream.kernel.clock import get_clock
+from millstream.kernel.host import Emit, Ended, Host, Produce, Worker, produce_into
+from millstream.kernel.loops import call_in
+from millstream.kernel.scope import CURRENT, Scope, note_step, user_context
+from millstream.kernel.sources import Source
+
+
+class AsyncHost:
+    """See the module."""
+
+    __slots__ = ()
+    is_async = True
+
+    def here(self) -> Host:
+        """See `Host`."""
+        return self
+
+    async def sleep(self, scope: Scope, seconds: float) -> None:
+        """See `Host`."""
+        abort = _TaskAbort(scope.cancellation)
+        try:
+            await abort.watch(get_clock().asleep(seconds))
+        finally:
+            abort.end()
+        scope.cancellation.check()
+
+    async def call(self, scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """See `Host`: in a worker thread. A cancel is raised when the function returns."""
+        cancellation = Cancellation(scope.cancellation)
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Any] = loop.create_future()
+
+        def work() -> None:
+            try:
+                outcome: Any = function(*args, **kwargs)
+            except StopIteration as stop:
+                # A future that ends in a StopIteration is never done.
+                error = RuntimeError("A function raised StopIteration.")
+                error.__cause__ = stop
+                outcome = Ended(error)
+            except BaseException as raised:
+                outcome = Ended(raised)
+            call_in(loop, _settle, reply, outcome)
+
+        threads.start(work, user_context(scope.branch(cancellation)))
+        outcome = await _outlast(reply, cancellation)
+        if type(outcome) is Ended:
+            outcome.check()
+        scope.cancellation.check()
+        return outcome
+
+    async def wait(self, scope: Scope, function: Callable[..., Awaitable[Any]], *args: Any, **kw: Any) -> Any:
+        """See `Host`: in place."""
+        abort = _TaskAbort(scope.cancellation)
+        before = CURRENT.get()
+        CURRENT.set(scope)
+        try:
+            return await abort.watch(function(*args, **kw))
+        finally:
+            CURRENT.set(before)
+            abort.end()
+
+    async def each(
+        self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """See `Host`: in a worker thread, at most `READ_AHEAD` items ahead."""
+        asks = _Asks() if source is not None else None
+
+        def produce(emit: Emit, cancellation: Cancellation) -> None:
+            items: Any = iter(function() if asks is None else function(asks.read(emit)))
+            try:
+                for item in items:
+                    emit(item)
+            finally:
+                if hasattr(items, "close"):
+                    items.close()
+
+        items = self.pump(scope, produce, asks)
+        try:
+            async for item in items:
+                if type(item) is _Ask:
+                    await item.serve(source)
+                else:
+                    yield item
+        except BaseException as error:
+            note_step(error, scope)
+            raise
+        finally:
+            try:
+                await items.aclose()
+            finally:
+                if source is not None:
+                    await source.aclose()
+
+    async def aeach(
+        self, scope: Scope, function: Callable[..., Any], source: Source[Any] | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """See `Host`: in place."""
+        abort = _TaskAbort(scope.cancellation)
+        before = CURRENT.get()
+        CURRENT.set(scope)
+        try:
+            items = function() if source is None else function(source)
+        finally:
+            CURRENT.set(before)
+        pull = items.__anext__
+        try:
+            while True:
+                before = CURRENT.get()
+                CURRENT.set(scope)
+                abort.task = asyncio.current_task()
+                try:
+                    item = await pull()
+                except StopAsyncIteration:
+                    return
+                except asyncio.CancelledError:
+                    abort.check()
+                    raise
+                finally:
+                    abort.task = None
+                    CURRENT.set(before)
+                yield item
+        except BaseException as error:
+            note_step(error, scope)
+            raise
+        finally:
+            abort.end()
+            before = CURRENT.get()
+            CURRENT.set(scope)
+            try:
+                if hasattr(items, "aclose"):
+                    await items.aclose()
+            finally:
+                CURRENT.set(before)
+                if source is not None:
+                    await source.aclose()
+
+    async def pump(
+        self, scope: Scope, produce: Produce, asks: _Asks | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """See `Host`."""
+        channel = BridgeChannel()
+        cancellation = Cancellation(scope.cancellation)
+        ended = asyncio.get_running_loop().create_future()
+
+        def close() -> None:
+            channel.close()
+            if asks is not None:
+                asks.close()
+
+        def run() -> None:
+            produce_into(produce, cancellation, channel)
+            call_in(channel.loop, _settle, ended, None)
+
+        context = user_context(scope.branch(cancellation))
+        threads.start(run, context)
+        cancellation.register(channel, close)
+        try:
+            while True:
+                if not channel:
+                    await channel.more()
+                item = channel.take()
+                if type(item) is Ended:
+                    item.check()
+                    scope.cancellation.check()
+                    return
+                yield item
+        finally:
+            cancellation.cancel()
+            cancellation.unregister(channel)
+            await _outlast(ended, cancellation)
+
+    def channel(self, bound: int = READ_AHEAD) -> Channel:
+        """See `Host`."""
+        return TaskChannel(bound)
+
+    def spawn(self, body: Coroutine[Any, Any, None]) -> Worker:
+        """See `Host`: as a task, owned by whoever spawns it."""
+        return _Task(asyncio.get_running_loop().create_task(body))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+ASYNC_HOST = AsyncHost()
+
+
+class _Task:
+    __slots__ = ("_task",)
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    async def join(self) -> None:
+        await _outlast(self._task, None)
+
+
+async def _outlast(future: asyncio.Future[Any], cancellation: Cancellation | None) -> Any:
+    """Wait for a future even if the task is cancelled meanwhile; the cancel is raised afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError as error:
+            cancelled = error
+            if cancellation is not None:
+                cancellation.cancel()
+    if cancelled is not None:
+        raise cancelled
+    return None if future.cancelled() else future.result()
+
+
+def _settle(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+class _TaskAbort:
+    """Wakes a task that awaits a user's code, when its run is cancelled from elsewhere.
+
+    `task` is set only while the task is inside the user's code, so that nobody else's await is cancelled.
+    """
+
+    __slots__ = ("_cancellation", "_fired", "_loop", "task")
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        self._cancellation = cancellation
+        self._fired = False
+        self._loop = asyncio.get_running_loop()
+        cancellation.register(self, self._abort)
+
+    async def watch(self, awaitable: Awaitable[Any]) -> Any:
+        """Await something, with this task to be woken."""
+        self.task = asyncio.current_task()
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            self.check()
+            raise
+        finally:
+            self.task = None
+
+    def check(self) -> None:
+        """If it was this abort that cancelled the task, take that back and raise the reason instead."""
+        task = self.task
+        if self._fired and task is not None and task.uncancel() == 0:
+            self._cancellation.check()
+
+    def end(self) -> None:
+        """The user's code is over."""
+        self._cancellation.unregister(self)
+
+    def _abort(self) -> None:
+        call_in(self._loop, self._wake)
+
+    def _wake(self) -> None:
+        if self.task is not None:
+            self._fired = True
+            self.task.cancel()
+
+
+class _Ask:
+    """A worker thread's request for the next item of its input, which the event loop's side owns."""
+
+    __slots__ = ("answered", "end", "error", "value")
+
+    def __init__(self) -> None:
+        self.answered = threading.Event()
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.end = False
+
+    async def serve(self, source: Source[Any] | None) -> None:
+        """Pull the item, in the task that owns the source."""
+        assert source is not None
+        try:
+            self.value = await source.__anext__()
+        except StopAsyncIteration:
+            self.end = True
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.error = error
+        self.answered.set()
+
+
+class _Asks:
+    """The requests of one generator for its input."""
+
+    def __init__(self) -> None:
+        self._open: _Ask | None = None
+        self._closed = False
+
+    def read(self, emit: Emit) -> Generator[Any, None, None]:
+        """The input, as the generator in the thread reads it."""
+        while True:
+            ask = self._open = _Ask()
+            with suppress(Closed):
+                emit(ask)
+                ask.answered.wait()
+            if self._closed:
+                # As if the generator were closed where it stands: its `finally` blocks run.
+                raise GeneratorExit
+            if ask.end:
+                return
+            if ask.error is not None:
+                raise ask.error
+            yield ask.value
+
+    def close(self) -> None:
+        """Wake the generator, and end it."""
+        self._closed = True
+        if self._open is not None:
+            self._open.answered.set()

@@ -1,0 +1,153 @@
+"""Branches: coroutines that run at once, and whose items come out as one stream, in the order they are made.
+
+Nothing structured spans a `yield` here (PEP 789): the generator owns its workers, their errors travel
+through its channel and are raised bare, and its `finally` cancels, aborts and joins them, in that order.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+from millstream.kernel.cancel import Cancellation
+from millstream.kernel.channel import Channel, Closed
+from millstream.kernel.host import Ended, Worker
+from millstream.kernel.scope import Scope
+from millstream.kernel.sources import Source
+
+Put = Callable[[Any], Awaitable[None]]
+Body = Callable[[Scope, Put], Awaitable[None]]
+SharedBody = Callable[["Inlet", Scope, Put], Awaitable[None]]
+
+
+async def run_branches(scope: Scope, bodies: Sequence[Body]) -> AsyncGenerator[Any, None]:
+    """Run every body at once; yields what they `put`, as it comes. The first error ends the others."""
+    host = scope.here
+    channel = host.channel()
+    cancellation = Cancellation(scope.cancellation)
+    inner = scope.branch(cancellation)
+    cancellation.register(channel, channel.close)
+    workers: list[Worker] = []
+    try:
+        for body in bodies:
+            workers.append(host.spawn(_run(body, inner, channel)))
+        left = len(workers)
+        while left:
+            try:
+                item = await channel.get()
+            except Closed:
+                cancellation.check()
+                raise
+            if type(item) is Ended:
+                item.check()
+                left -= 1
+            else:
+                yield item
+    finally:
+        cancellation.cancel()
+        cancellation.unregister(channel)
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            await worker.join()
+
+
+async def _run(body: Body, scope: Scope, channel: Channel) -> None:
+    ended = Ended()
+    try:
+        await body(scope, channel.put)
+    except Closed:
+        return
+    except BaseException as error:
+        ended = Ended(error)
+    channel.post(ended)
+
+
+async def run_shared(
+    scope: Scope, source: Source[Any], bodies: "Sequence[SharedBody]"
+) -> AsyncGenerator[Any, None]:
+    """Run every body at once on its own reading of one source; yields what they `put`, as it comes.
+
+    One more branch pulls the source, no faster than the slowest of them reads.
+    """
+    cancellation = Cancellation(scope.cancellation)
+    inner = scope.branch(cancellation)
+    inlets = [Inlet(inner) for _ in bodies]
+
+    async def feed(scope: Scope, put: Put) -> None:
+        await _share(scope, source, inlets)
+
+    branches: list[Body] = [feed, *(partial(body, inlet) for body, inlet in zip(bodies, inlets, strict=True))]
+    try:
+        async with scope.reading(run_branches(inner, branches)) as items:
+            async for item in items:
+                yield item
+    finally:
+        # The inlets end with this stream, whichever way it ends.
+        cancellation.cancel()
+
+
+async def _share(scope: Scope, source: Source[Any], inlets: "Sequence[Inlet]") -> None:
+    """Read a source once and hand each item to every inlet that is still read: the body of a feeder.
+
+    An error of the source is raised in each branch that reads it, where a fallback may catch it.
+    """
+    failure: Exception | None = None
+    try:
+        async with scope.reading(source) as items:
+            async for item in items:
+                open_inlets = [inlet for inlet in inlets if not inlet.closed]
+                if not open_inlets:
+                    return
+                for inlet in open_inlets:
+                    await inlet.put(item)
+    except Exception as error:
+        failure = error
+    for inlet in inlets:
+        inlet.end(failure)
+
+
+class Inlet:
+    """One branch's share of a source that several branches read: itself a source."""
+
+    __slots__ = ("_cancellation", "_channel", "_done", "closed")
+
+    def __init__(self, scope: Scope) -> None:
+        self._channel = scope.here.channel()
+        self._cancellation = scope.cancellation
+        self._done = False
+        self.closed = False
+        self._cancellation.register(self, self._channel.close)
+
+    def __aiter__(self) -> "Inlet":
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._done or self.closed:
+            raise StopAsyncIteration
+        try:
+            item = await self._channel.get()
+        except Closed:
+            self._cancellation.check()
+            raise
+        if type(item) is Ended:
+            self._done = True
+            item.check()
+            raise StopAsyncIteration
+        return item
+
+    async def aclose(self) -> None:
+        """This branch reads no more; the others go on."""
+        self.closed = True
+        self._channel.close()
+        self._cancellation.unregister(self)
+
+    async def put(self, item: Any) -> None:
+        """Hand on an item, waiting for room; nothing happens if nobody reads any more."""
+        try:
+            await self._channel.put(item)
+        except Closed:
+            self.closed = True
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell the reader that the source ended."""
+        self._channel.post(Ended(error))

@@ -1,0 +1,105 @@
+"""Cancellation: one node a run, and one a branch of it, with the aborts of whatever is blocked below.
+
+A leaf that can block (a socket, a local model, a thread that waits) registers a thread-safe function that
+wakes it up: its *abort*. Cancelling a node marks it and calls every abort below it, from any thread, and
+only then does anybody wait for threads or tasks: abort before join.
+
+A node is linked to its parent only while an abort is registered below it, so a run that never blocks costs
+one small object, and one that was forgotten leaves nothing behind.
+"""
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from millstream.errors import Cancelled
+
+Abort = Callable[[], object]
+
+# One lock for all registries: it is taken when a leaf begins or ends to block, never for each token.
+_lock = threading.RLock()
+
+# The roots below which something is registered now: what has to be aborted when the interpreter exits.
+_roots: "weakref.WeakSet[Cancellation]" = weakref.WeakSet()
+
+
+class Cancellation:
+    """Whether a run, or a branch of one, was cancelled, and what to wake up if it is."""
+
+    __slots__ = ("__weakref__", "_aborts", "parent", "set_here")
+
+    def __init__(self, parent: "Cancellation | None" = None) -> None:
+        self.parent = parent
+        self.set_here: BaseException | None = None
+        self._aborts: dict[object, Abort] | None = None
+
+    @property
+    def reason(self) -> BaseException | None:
+        """What this node, or one above it, was cancelled with; None while it is not."""
+        if self.set_here is None and self.parent is not None:
+            return self.parent.reason
+        return self.set_here
+
+    def check(self) -> None:
+        """Raise the reason if this node was cancelled."""
+        reason = self.reason
+        if reason is not None:
+            raise reason
+
+    def cancel(self, reason: BaseException | None = None) -> None:
+        """Mark this node and wake whatever blocks below it. Safe from any thread; the first reason stays."""
+        with _lock:
+            if self.set_here is None:
+                self.set_here = Cancelled("The run was cancelled.") if reason is None else reason
+            aborts = list(self._aborts.values()) if self._aborts else []
+        for abort in aborts:
+            abort()
+
+    def register(self, key: object, abort: Abort) -> None:
+        """Have `abort` called when this node is cancelled: at once, if that is so already."""
+        with _lock:
+            if self._aborts is None:
+                self._aborts = {}
+            if not self._aborts:
+                if self.parent is not None:
+                    self.parent.register(self, self.cancel_below)
+                else:
+                    _roots.add(self)
+            self._aborts[key] = abort
+            late = self.reason is not None
+        if late:
+            abort()
+
+    def unregister(self, key: object) -> None:
+        """Forget an abort. Forgetting it twice is harmless."""
+        with _lock:
+            if not self._aborts or self._aborts.pop(key, None) is None or self._aborts:
+                return
+            if self.parent is not None:
+                self.parent.unregister(self)
+            else:
+                _roots.discard(self)
+
+    def cancel_below(self) -> None:
+        """Wake what blocks below, because a node above was cancelled."""
+        with _lock:
+            aborts = list(self._aborts.values()) if self._aborts else []
+        for abort in aborts:
+            abort()
+
+    @contextmanager
+    def aborting(self, abort: Abort) -> Iterator[None]:
+        """Have `abort` called if this node is cancelled while the block runs."""
+        key = object()
+        self.register(key, abort)
+        try:
+            yield
+        finally:
+            self.unregister(key)
+
+
+def cancel_everything() -> None:
+    """Cancel each run that has something blocked: the interpreter is about to exit."""
+    for root in list(_roots):
+        root.cancel()

@@ -1,0 +1,225 @@
+"""The wrapper around each step's run: it opens the scope, names the step on errors, and lets watchers see.
+
+A step's own code never observes itself. With nobody watching, the wrapper hands out the step's own
+generator, and a token passes through nothing else.
+"""
+
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from typing import Any, Protocol
+
+from millstream.kernel.cancel import Cancellation
+from millstream.kernel.host import Host
+from millstream.kernel.scope import (
+    CURRENT,
+    NO_SETTINGS,
+    Nesting,
+    RunnableConfig,
+    Scope,
+    check_config,
+    note_step,
+)
+from millstream.kernel.sources import NOTHING, Single, Source, merge
+
+
+class Step(Protocol):
+    """What the kernel asks of a runnable."""
+
+    @property
+    def _bound(self) -> "Step | None":
+        """The runnable that a binding stands for; None if this is no binding."""
+        ...
+
+    @property
+    def _bound_config(self) -> RunnableConfig:
+        """What a binding puts on: its config,"""
+        ...
+
+    @property
+    def _bound_kwargs(self) -> Mapping[str, Any]:
+        """its keywords,"""
+        ...
+
+    @property
+    def _bound_watchers(self) -> "tuple[Watcher, ...]":
+        """and who watches its runs."""
+        ...
+
+    def get_name(self) -> str:
+        """The name of its runs."""
+        ...
+
+    def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """How it answers once."""
+        ...
+
+    def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        """How it turns an incoming stream into an outgoing one."""
+        ...
+
+
+class Watcher(Protocol):
+    """Sees one run from its start to its end. Exactly one of `ended` and `failed` follows a start."""
+
+    async def started(self, scope: Scope) -> None:
+        """The run begins; its input may still be on its way."""
+        ...
+
+    async def ended(self, scope: Scope, input: Any, output: Any) -> None:
+        """The run gave its whole output."""
+        ...
+
+    async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
+        """The run was cut short: by an error, a cancel, or a reader who closed it."""
+        ...
+
+
+def _enter(
+    step: Step, parent: Scope, tag: str | None, kwargs: dict[str, Any]
+) -> tuple[Step, Scope, dict[str, Any]]:
+    """Open the scope of a step below `parent`, seeing through a binding."""
+    bound = step._bound
+    if bound is None:
+        return step, Scope(step, parent, parent.host, parent.cancellation, parent.settings, tag), kwargs
+    config = step._bound_config
+    scope = Scope(
+        bound,
+        parent,
+        parent.host,
+        parent.cancellation,
+        parent.settings.merged(config),
+        tag,
+        config.get("run_name"),
+        config.get("run_id"),
+        step._bound_watchers,
+    )
+    return bound, scope, {**step._bound_kwargs, **kwargs}
+
+
+def enter_root(
+    step: Step, config: Mapping[str, Any] | None, host: Host, kwargs: dict[str, Any]
+) -> tuple[Step, Scope, dict[str, Any]]:
+    """Open the scope of a public call: below the run whose code makes it, if there is one."""
+    parent = CURRENT.get()
+    settings = NO_SETTINGS
+    given: Mapping[str, Any] = {}
+    if config:
+        given = check_config(config)
+        if type(given.get("callbacks")) is Nesting:
+            parent = given["callbacks"].scope
+            given = {**given, "callbacks": None}
+    if parent is not None:
+        settings = parent.settings
+    run_name = run_id = None
+    watchers: tuple[Watcher, ...] = ()
+    bound = step._bound
+    if bound is not None:
+        settings = settings.merged(step._bound_config)
+        run_name, run_id = step._bound_config.get("run_name"), step._bound_config.get("run_id")
+        watchers, kwargs, step = step._bound_watchers, {**step._bound_kwargs, **kwargs}, bound
+    if given:
+        settings = settings.merged(given)
+        run_name, run_id = given.get("run_name") or run_name, given.get("run_id") or run_id
+    cancellation = Cancellation(None if parent is None else parent.cancellation)
+    run_id = None if run_id is None else str(run_id)
+    return step, Scope(step, parent, host, cancellation, settings, None, run_name, run_id, watchers), kwargs
+
+
+async def answer(step: Step, input: Any, parent: Scope, tag: str | None = None, **kwargs: Any) -> Any:
+    """Run a step below `parent` for one answer."""
+    step, scope, kwargs = _enter(step, parent, tag, kwargs)
+    return await run_answer(step, input, scope, kwargs)
+
+
+def open_stream(
+    step: Step, source: Source[Any], parent: Scope, tag: str | None = None, **kwargs: Any
+) -> AsyncGenerator[Any, None]:
+    """Run a step below `parent` on a stream. It starts when it is first pulled."""
+    step, scope, kwargs = _enter(step, parent, tag, kwargs)
+    return run_stream(step, source, scope, kwargs)
+
+
+async def run_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:
+    """Run a step in its own scope for one answer."""
+    if scope.watchers:
+        return await _watched_answer(step, input, scope, kwargs)
+    try:
+        return await step._answer(input, scope, **kwargs)
+    except BaseException as error:
+        note_step(error, scope)
+        raise
+
+
+def run_stream(
+    step: Step, source: Source[Any], scope: Scope, kwargs: Mapping[str, Any]
+) -> AsyncGenerator[Any, None]:
+    """Run a step in its own scope on a stream."""
+    if scope.watchers:
+        return _watched_stream(step, source, scope, kwargs)
+    return step._transform(source, scope, **kwargs)
+
+
+async def _watched_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:
+    for watcher in scope.watchers:
+        await watcher.started(scope)
+    try:
+        output = await step._answer(input, scope, **kwargs)
+    except BaseException as error:
+        note_step(error, scope)
+        for watcher in scope.watchers:
+            await watcher.failed(scope, input, error)
+        raise
+    for watcher in scope.watchers:
+        await watcher.ended(scope, input, output)
+    return output
+
+
+async def _watched_stream(
+    step: Step, source: Source[Any], scope: Scope, kwargs: Mapping[str, Any]
+) -> AsyncGenerator[Any, None]:
+    seen = _Seen(source)
+    items: list[Any] = []
+    for watcher in scope.watchers:
+        await watcher.started(scope)
+    try:
+        async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
+            async for item in stream:
+                items.append(item)
+                yield item
+    except BaseException as error:
+        for watcher in scope.watchers:
+            await watcher.failed(scope, seen.value, error)
+        raise
+    for watcher in scope.watchers:
+        await watcher.ended(scope, seen.value, merge(items) if items else None)
+
+
+class _Seen:
+    """A source that remembers what was read from it."""
+
+    __slots__ = ("_items", "_source")
+
+    def __init__(self, source: Source[Any]) -> None:
+        self._source = source
+        self._items: list[Any] = []
+
+    def __aiter__(self) -> "_Seen":
+        return self
+
+    async def __anext__(self) -> Any:
+        item = await self._source.__anext__()
+        self._items.append(item)
+        return item
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+    @property
+    def value(self) -> Any:
+        """What was read so far, as one value; None if nothing was."""
+        return merge(self._items) if self._items else None
+
+
+async def answer_from_stream(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:
+    """An answer made by gathering the step's own stream; None if that is empty."""
+    value = await scope.gather(step._transform(Single(input), scope, **kwargs))
+    return None if value is NOTHING else value

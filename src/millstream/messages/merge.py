@@ -1,0 +1,52 @@
+"""Chunks into one chunk, and a chunk into the finished message."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from millstream.errors import InputError
+from millstream.messages.ai import AIMessage, AIMessageChunk
+from millstream.messages.base import BaseMessage, BaseMessageChunk
+from millstream.messages.kinds import (
+    ChatMessage,
+    ChatMessageChunk,
+    HumanMessage,
+    HumanMessageChunk,
+    SystemMessage,
+    SystemMessageChunk,
+    ToolMessage,
+    ToolMessageChunk,
+)
+
+C = TypeVar("C", bound=BaseMessageChunk)
+
+_WHOLE: dict[str, type[BaseMessage]] = {
+    HumanMessageChunk.type: HumanMessage,
+    SystemMessageChunk.type: SystemMessage,
+    ChatMessageChunk.type: ChatMessage,
+    ToolMessageChunk.type: ToolMessage,
+    AIMessageChunk.type: AIMessage,
+}
+
+
+def merge_chunks(chunks: Sequence[C]) -> C:
+    """One chunk that says what all `chunks` say, in time linear in their length.
+
+    Raises `InputError` (a `TypeError`) if there are none, or if they are not chunks of one kind.
+    """
+    if not chunks:
+        raise InputError("There is nothing to merge: the sequence of chunks is empty.")
+    if not isinstance(chunks[0], BaseMessageChunk):
+        raise InputError(f"Message chunks merge; {type(chunks[0]).__name__} is none.")
+    return chunks[0].merge_all(chunks)
+
+
+def to_message(chunk: BaseMessage) -> BaseMessage:
+    """The finished message that a merged chunk amounts to; a message that is no chunk is returned as it is.
+
+    An `AIMessageChunk` gives an `AIMessage`: its calls as they were read, without fragments and position.
+    """
+    whole = _WHOLE.get(chunk.type)
+    if whole is None:
+        return chunk
+    fields: dict[str, Any] = {name: getattr(chunk, name) for name in whole.__struct_fields__}
+    return whole(**fields)

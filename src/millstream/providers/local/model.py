@@ -1,0 +1,112 @@
+"""The local models: the engine's pieces as the streams of a chat model and of a text model."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from millstream.kernel.cancel import Cancellation
+from millstream.kernel.host import Emit
+from millstream.kernel.scope import Scope
+from millstream.language_models import BaseChatModel, BaseLLM
+from millstream.messages import BaseMessage
+from millstream.providers.local.engine import Engine, Kind, engine_for
+from millstream.providers.local.request import chat_request, completion_request
+from millstream.providers.local.stream import ChatPieces, parse_completion
+from millstream.providers.local.weights import find_model
+
+# Small models do not always find an end.
+DEFAULT_MAX_TOKENS = 512
+
+Take = Callable[[bytes], Any]
+
+
+class _Local:
+    """Which model, loaded how, asked how: what `ChatLocal` and `LocalLLM` share."""
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        temperature: float | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+        json_schema: Mapping[str, Any] | None = None,
+        context: int = 4096,
+        parallel: int = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = None if model is None else str(model)
+        self.context = context
+        self.parallel = parallel
+        self._defaults = {
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "seed": seed,
+            "stop": stop,
+            "json_schema": json_schema,
+        }
+
+    def load(self) -> Engine:
+        """Load the model now, if it is not loaded yet: the first answer would do that otherwise."""
+        return engine_for(find_model(self.model), context=self.context, parallel=self.parallel)
+
+    def _parameters(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {**self._defaults, **{name: value for name, value in kwargs.items() if value is not None}}
+
+    def _pieces(self, body: bytes, kind: Kind, take: Take, scope: Scope) -> AsyncGenerator[Any, None]:
+        """What `take` makes of each piece of the answer, where it makes anything."""
+
+        def produce(emit: Emit, cancellation: Cancellation) -> None:
+            def on_piece(piece: bytes) -> bool:
+                # Asked also for pieces that carry no text: progress on the prompt is a chance to stop.
+                if cancellation.reason is None:
+                    item = take(piece)
+                    if item is not None:
+                        emit(item)
+                return cancellation.reason is not None
+
+            self.load().generate(body, on_piece, kind=kind, wake=cancellation.cancel)
+
+        return scope.here.pump(scope, produce)
+
+
+class ChatLocal(_Local, BaseChatModel):
+    """A chat model on llama.cpp in this process.
+
+    `model` is the path of a GGUF file or a known name; else `MILLSTREAM_MODEL` says, else it is `smollm2`
+    (`millstream models add smollm2` installs its weights). It is loaded at the first use, once a process,
+    and shared; `parallel` answers are generated at a time, each in a context of `context` tokens, and others
+    wait their turn. `max_tokens` (512), `temperature`, `seed`, `stop` and `json_schema` hold for all calls,
+    and can be given to a single one. Closing a stream stops the generation within a token.
+
+    Raises `MissingDependency` with the command to run, `ContextLengthError` for a prompt that is too long.
+    """
+
+    async def _items(
+        self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        pieces = ChatPieces()
+        body = chat_request(request, **self._parameters(kwargs))
+        async with scope.reading(self._pieces(body, "chat", pieces.feed, scope)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        yield pieces.last()
+
+
+class LocalLLM(_Local, BaseLLM):
+    """A text model on llama.cpp in this process: it goes on with the prompt. See `ChatLocal`."""
+
+    async def _items(self, request: str, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[str, None]:
+        body = completion_request(request, **self._parameters(kwargs))
+
+        def take(piece: bytes) -> str | None:
+            text, usage, _ = parse_completion(piece)
+            if usage is not None:
+                scope.usage = usage
+            return text
+
+        async with scope.reading(self._pieces(body, "completion", take, scope)) as texts:
+            async for text in texts:
+                yield text

@@ -1,0 +1,83 @@
+"""Functions that are told of a runnable's start and of its end or error."""
+
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from millstream.kernel.scope import Scope
+
+_log = logging.getLogger("millstream")
+
+
+@dataclass
+class Run:
+    """What a listener is told of a run. Times are seconds since the epoch; `usage` is a model's."""
+
+    id: str
+    name: str
+    tags: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    start_time: float = 0.0
+    end_time: float | None = None
+    inputs: Any = None
+    outputs: Any = None
+    error: BaseException | None = None
+    usage: Any = None
+
+
+#: A function of the run, plain or async. What it raises is logged, and does not disturb the run.
+Listener = Callable[[Run], None] | Callable[[Run], Awaitable[None]]
+
+
+class Listeners:
+    """The three listeners of one `with_listeners`: a watcher of the kernel's."""
+
+    def __init__(self, on_start: Listener | None, on_end: Listener | None, on_error: Listener | None) -> None:
+        self._on_start = on_start
+        self._on_end = on_end
+        self._on_error = on_error
+        self._started: dict[str, float] = {}
+
+    async def started(self, scope: Scope) -> None:
+        """See `Watcher`."""
+        self._started[scope.run_id] = time.time()
+        await self._tell(self._on_start, scope, self._run(scope))
+
+    async def ended(self, scope: Scope, input: Any, output: Any) -> None:
+        """See `Watcher`."""
+        run = self._run(scope, inputs=input, outputs=output, end_time=time.time())
+        del self._started[scope.run_id]
+        await self._tell(self._on_end, scope, run)
+
+    async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
+        """See `Watcher`."""
+        run = self._run(scope, inputs=input, error=error, end_time=time.time())
+        del self._started[scope.run_id]
+        await self._tell(self._on_error, scope, run)
+
+    def _run(self, scope: Scope, **more: Any) -> Run:
+        return Run(
+            id=scope.run_id,
+            name=scope.name,
+            tags=scope.tags,
+            metadata=dict(scope.settings.metadata),
+            start_time=self._started[scope.run_id],
+            usage=scope.usage,
+            **more,
+        )
+
+    @staticmethod
+    async def _tell(listener: Listener | None, scope: Scope, run: Run) -> None:
+        if listener is None:
+            return
+        host = scope.here
+        try:
+            if inspect.iscoroutinefunction(listener):
+                await host.wait(scope, listener, run)
+            else:
+                await host.call(scope, listener, run)
+        except Exception:
+            _log.warning("A listener of %r raised.", run.name, exc_info=True)

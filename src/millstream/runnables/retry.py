@@ -1,0 +1,84 @@
+"""Trying again after an error."""
+
+import random
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import Any
+
+from millstream.errors import ConfigError
+from millstream.kernel.scope import Scope
+from millstream.kernel.sources import NOTHING, Single, Source
+from millstream.kernel.stage import answer, open_stream
+from millstream.runnables.coerce import coerce_to_runnable
+from millstream.runnables.runnable import Input, Output, Runnable
+
+# Seconds before the second attempt; they double from there to the longest wait, plus up to `jitter` seconds
+# at random, so that many clients do not come back at the same moment.
+DEFAULT_WAITS: Mapping[str, float] = {"initial": 1.0, "max": 60.0, "exp_base": 2.0, "jitter": 1.0}
+
+
+class RunnableRetry(Runnable[Input, Output]):
+    """Runs a runnable again after an error, on the same input, at most `stop_after_attempt` times in all.
+
+    A stream is tried again only until its first item: what was delivered is never repeated.
+    """
+
+    def __init__(
+        self,
+        bound: Any,
+        *,
+        retry_if_exception_type: tuple[type[BaseException], ...] = (Exception,),
+        wait_exponential_jitter: bool = True,
+        stop_after_attempt: int = 3,
+        exponential_jitter_params: Mapping[str, float] | None = None,
+    ) -> None:
+        if stop_after_attempt < 1:
+            raise ConfigError(f"stop_after_attempt is a whole number from 1, not {stop_after_attempt!r}.")
+        self.bound = coerce_to_runnable(bound)
+        self.retry_if_exception_type = retry_if_exception_type
+        self.stop_after_attempt = stop_after_attempt
+        self._waits = {**DEFAULT_WAITS, **(exponential_jitter_params or {})}
+        self._wait = wait_exponential_jitter
+        self._may_block = True  # type: ignore[misc]
+
+    def _attempts(self) -> Iterator[tuple[int, str | None]]:
+        for number in range(1, self.stop_after_attempt + 1):
+            yield number, f"retry:attempt:{number}" if number > 1 else None
+
+    def _gives_up(self, number: int, scope: Scope) -> bool:
+        return number == self.stop_after_attempt or scope.cancellation.reason is not None
+
+    async def _pause(self, number: int, scope: Scope) -> None:
+        if self._wait:
+            waits = self._waits
+            longest = min(waits["initial"] * waits["exp_base"] ** (number - 1), waits["max"])
+            await scope.here.sleep(scope, longest + random.uniform(0, waits["jitter"]))
+
+    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+        for number, tag in self._attempts():
+            try:
+                return await answer(self.bound, input, scope, tag, **kwargs)
+            except self.retry_if_exception_type:
+                if self._gives_up(number, scope):
+                    raise
+            await self._pause(number, scope)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        async with scope.reading(source) as items:
+            input = await scope.gather(items)
+            if input is NOTHING:
+                return
+            for number, tag in self._attempts():
+                begun = False
+                try:
+                    async with scope.reading(
+                        open_stream(self.bound, Single(input), scope, tag, **kwargs)
+                    ) as out:
+                        async for item in out:
+                            begun = True
+                            yield item
+                    return
+                except self.retry_if_exception_type:
+                    if begun or self._gives_up(number, scope):
+                        raise
+                await self._pause(number, scope)

@@ -1,0 +1,311 @@
+"""The runnable: one coroutine, one async generator, and the public verbs around them.
+
+A runnable overrides `_answer` (how it answers once), `_transform` (how it turns an incoming stream into an
+outgoing one), or both; the other follows. The verbs are shells of a few lines that open a scope and hand the
+coroutine to a driver. Nothing else in the library knows of sync and async verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
+
+from millstream.kernel.drive import AsyncStream, run_sync, stream_sync
+from millstream.kernel.host import Host, SyncHost
+from millstream.kernel.scope import RunnableConfig, Scope
+from millstream.kernel.sources import NOTHING, Single
+from millstream.kernel.stage import Watcher, answer_from_stream, enter_root, run_answer, run_stream
+
+if TYPE_CHECKING:
+    from millstream.kernel.sources import Source
+    from millstream.runnables.listeners import Listener
+
+Input = TypeVar("Input", contravariant=True)
+Output = TypeVar("Output", covariant=True)
+Other = TypeVar("Other")
+
+
+def async_host() -> Host:
+    """The async host; imported when first needed, since asyncio is half of a bare import's time."""
+    from millstream.kernel.async_host import ASYNC_HOST
+
+    return ASYNC_HOST
+
+
+class Runnable(Generic[Input, Output]):
+    """A step, or a chain of them, that can be invoked, streamed and batched, sync and async.
+
+    `a | b` is the chain of both. To write one, override `_answer` or `_transform`:
+
+    * `async def _answer(self, input, scope, **kwargs)` returns the answer;
+    * `async def _transform(self, source, scope, **kwargs)` is an async generator. It reads its source inside
+      `async with scope.reading(source) as items`, which closes it and names the step on errors.
+
+    Both wait only through `scope.here` (`sleep`, `call`, `wait`, ...), so that either driver can run them.
+    """
+
+    name: str | None = None
+
+    # What a binding fills in (see `RunnableBinding` and the kernel's `stage`).
+    _bound: Runnable[Any, Any] | None = None
+    _bound_config: RunnableConfig = RunnableConfig()
+    _bound_kwargs: Mapping[str, Any] = {}
+    _bound_watchers: tuple[Watcher, ...] = ()
+
+    #: Whether running it can block a thread: a parallel step gives such branches threads of their own.
+    _may_block: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._answers = cls._answer is not Runnable._answer
+        cls._transforms = cls._transform is not Runnable._transform
+
+    _answers: ClassVar[bool] = False
+    _transforms: ClassVar[bool] = False
+
+    # --- what a runnable is ---------------------------------------------------------------------------
+
+    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+        if not self._transforms:
+            raise TypeError(f"{type(self).__name__} overrides neither _answer nor _transform.")
+        return await answer_from_stream(self, input, scope, kwargs)
+
+    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        async with scope.reading(source) as items:
+            input = await scope.gather(items)
+            if input is not NOTHING:
+                yield await self._answer(input, scope, **kwargs)
+
+    def get_name(self) -> str:
+        """The name that its runs carry: its `name`, or its class's."""
+        return self.name or type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"{self.get_name()}()"
+
+    # --- one answer -----------------------------------------------------------------------------------
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        """Run it to its end in the caller's thread, and return the whole answer."""
+        step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
+        return cast("Output", run_sync(scope, run_answer(step, input, scope, kwargs)))
+
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        """Run it to its end in the caller's event loop, and return the whole answer."""
+        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
+        return cast("Output", await run_answer(step, input, scope, kwargs))
+
+    # --- streams --------------------------------------------------------------------------------------
+
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
+        """Yield the answer piece by piece, as it is made. Leaving the loop closes every step."""
+        step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
+        return stream_sync(scope, run_stream(step, Single(input), scope, kwargs))
+
+    def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncStream[Output]:
+        """The same, for `async for`. Leaving the loop aborts the run's I/O at once; see `AsyncStream`."""
+        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
+        return AsyncStream(run_stream(step, Single(input), scope, kwargs), scope.cancellation)
+
+    def transform(
+        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        """Turn a stream of inputs, which together are one input, into a stream of outputs."""
+        from millstream.runnables.adapters import SyncSource
+
+        step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
+        return stream_sync(scope, run_stream(step, SyncSource(input), scope, kwargs))
+
+    def atransform(
+        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncStream[Output]:
+        """The same, from an async iterator to an async iterator."""
+        from millstream.runnables.adapters import AsyncSource
+
+        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
+        return AsyncStream(run_stream(step, AsyncSource(input), scope, kwargs), scope.cancellation)
+
+    # --- many inputs ----------------------------------------------------------------------------------
+
+    def batch(
+        self,
+        inputs: Sequence[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Output]:
+        """The answers to all inputs, in their order; at most `max_concurrency` (16) run at once.
+
+        With `return_exceptions`, an input that failed has its exception in place of an answer; without,
+        the first error ends the others and is raised.
+        """
+        done = self.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        answers = dict(done)
+        return [cast("Output", answers[index]) for index in range(len(answers))]
+
+    async def abatch(
+        self,
+        inputs: Sequence[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Output]:
+        """See `batch`."""
+        done = self.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        answers = {index: answer async for index, answer in done}
+        return [cast("Output", answers[index]) for index in range(len(answers))]
+
+    def batch_as_completed(
+        self,
+        inputs: Sequence[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> Iterator[tuple[int, Output | Exception]]:
+        """Yield `(index, answer)` for each input, as they are done. See `batch`."""
+        from millstream.runnables.batch import enter_batch
+
+        scope, stream = enter_batch(self, inputs, config, SyncHost(), return_exceptions, kwargs)
+        return stream_sync(scope, stream)
+
+    def abatch_as_completed(
+        self,
+        inputs: Sequence[Input],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> AsyncStream[tuple[int, Output | Exception]]:
+        """See `batch_as_completed`."""
+        from millstream.runnables.batch import enter_batch
+
+        scope, stream = enter_batch(self, inputs, config, async_host(), return_exceptions, kwargs)
+        return AsyncStream(stream, scope.cancellation)
+
+    # --- making others of it --------------------------------------------------------------------------
+
+    @overload
+    def __or__(self, other: Runnable[Any, Other]) -> Runnable[Input, Other]: ...
+    @overload
+    def __or__(self, other: Mapping[str, Any]) -> Runnable[Input, dict[str, Any]]: ...
+    @overload
+    def __or__(
+        self, other: Callable[[AsyncIterator[Any]], AsyncIterator[Other]]
+    ) -> Runnable[Input, Other]: ...
+    @overload
+    def __or__(self, other: Callable[[Iterator[Any]], Iterator[Other]]) -> Runnable[Input, Other]: ...
+    @overload
+    def __or__(self, other: Callable[[Any], Awaitable[Other]]) -> Runnable[Input, Other]: ...
+    @overload
+    def __or__(self, other: Callable[[Any], Other]) -> Runnable[Input, Other]: ...
+    def __or__(self, other: Any) -> Any:
+        """The chain of this step and the next: a runnable, a function, a generator function or a dict."""
+        from millstream.runnables.sequence import RunnableSequence
+
+        return RunnableSequence(self, other)
+
+    def __ror__(self, other: Any) -> Runnable[Any, Output]:
+        """The same, after a function or a dict."""
+        from millstream.runnables.sequence import RunnableSequence
+
+        return RunnableSequence(other, self)
+
+    def pipe(self, *others: Any, name: str | None = None) -> Runnable[Input, Any]:
+        """`a.pipe(b, c)` is `a | b | c`."""
+        from millstream.runnables.sequence import RunnableSequence
+
+        return RunnableSequence(self, *others, name=name)
+
+    def pick(self, keys: str | list[str]) -> Runnable[Input, Any]:
+        """Of the dict that it answers, one key's value, or a dict of some keys."""
+        from millstream.runnables.passthrough import RunnablePick
+
+        return self | RunnablePick(keys)
+
+    def assign(self, **steps: Any) -> Runnable[Input, dict[str, Any]]:
+        """The dict that it answers, with keys added that are made from that dict."""
+        from millstream.runnables.passthrough import RunnablePassthrough
+
+        return self | RunnablePassthrough.assign(**steps)
+
+    def bind(self, **kwargs: Any) -> Runnable[Input, Output]:
+        """The same runnable, called with these keywords."""
+        return self._binding(kwargs=kwargs)
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Runnable[Input, Output]:
+        """The same runnable with a config, given as a dict or by keywords."""
+        return self._binding(config={**(config or {}), **kwargs})
+
+    def with_listeners(
+        self,
+        *,
+        on_start: Listener | None = None,
+        on_end: Listener | None = None,
+        on_error: Listener | None = None,
+    ) -> Runnable[Input, Output]:
+        """The same runnable; the functions are told of its start, and of its end or error. See `Listener`."""
+        from millstream.runnables.listeners import Listeners
+
+        return self._binding(watchers=(Listeners(on_start, on_end, on_error),))
+
+    def _binding(
+        self,
+        config: Mapping[str, Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        watchers: tuple[Watcher, ...] = (),
+    ) -> Runnable[Input, Output]:
+        from millstream.runnables.binding import RunnableBinding
+
+        return RunnableBinding(self, config=config, kwargs=kwargs, watchers=watchers)
+
+    def map(self) -> Runnable[Sequence[Input], list[Output]]:
+        """A runnable that takes a list, and runs this one on each element at once."""
+        from millstream.runnables.batch import RunnableEach
+
+        return RunnableEach(self)
+
+    def with_retry(
+        self,
+        *,
+        retry_if_exception_type: tuple[type[BaseException], ...] = (Exception,),
+        wait_exponential_jitter: bool = True,
+        stop_after_attempt: int = 3,
+    ) -> Runnable[Input, Output]:
+        """Try again on an error; a stream only until its first item, so that nothing is said twice."""
+        from millstream.runnables.retry import RunnableRetry
+
+        return RunnableRetry(
+            self,
+            retry_if_exception_type=retry_if_exception_type,
+            wait_exponential_jitter=wait_exponential_jitter,
+            stop_after_attempt=stop_after_attempt,
+        )
+
+    def with_fallbacks(
+        self,
+        fallbacks: Sequence[Runnable[Input, Output]],
+        *,
+        exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
+        exception_key: str | None = None,
+    ) -> Runnable[Input, Output]:
+        """Ask the next one when this fails; in a stream, when it fails before its first item."""
+        from millstream.runnables.fallbacks import RunnableWithFallbacks
+
+        return RunnableWithFallbacks(
+            self, fallbacks, exceptions_to_handle=exceptions_to_handle, exception_key=exception_key
+        )

@@ -1,0 +1,58 @@
+"""Steps one after the other: the `|` of runnables."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from millstream.kernel.scope import Scope
+from millstream.kernel.sources import Source
+from millstream.kernel.stage import answer, open_stream
+from millstream.runnables.coerce import coerce_to_runnable
+from millstream.runnables.runnable import Input, Output, Runnable
+
+
+class RunnableSequence(Runnable[Input, Output]):
+    """Each step's output is the next one's input. It streams as far as its steps do."""
+
+    def __init__(self, *steps: Any, name: str | None = None) -> None:
+        self.name = name
+        flat: list[Runnable[Any, Any]] = []
+        for step in steps:
+            runnable = coerce_to_runnable(step)
+            flat.extend(runnable.steps if isinstance(runnable, RunnableSequence) else [runnable])
+        if len(flat) < 2:
+            raise ValueError(f"A sequence has at least two steps, not {len(flat)}.")
+        self.steps: list[Runnable[Any, Any]] = flat
+        self._tagged = [(f"seq:step:{number}", step) for number, step in enumerate(flat, 1)]
+        self._may_block = any(step._may_block for step in flat)  # type: ignore[misc]
+
+    @property
+    def first(self) -> Runnable[Input, Any]:
+        """The first step."""
+        return self.steps[0]
+
+    @property
+    def middle(self) -> list[Runnable[Any, Any]]:
+        """The steps between the first and the last."""
+        return self.steps[1:-1]
+
+    @property
+    def last(self) -> Runnable[Any, Output]:
+        """The last step."""
+        return self.steps[-1]
+
+    def __repr__(self) -> str:
+        return " | ".join(repr(step) for step in self.steps)
+
+    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+        for tag, step in self._tagged:
+            input = await answer(step, input, scope, tag, **kwargs)
+            kwargs = {}
+        return input
+
+    def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        # The last step's own stream is the sequence's: no generator of ours stands in between.
+        stream: Any = source
+        for tag, step in self._tagged:
+            stream = open_stream(step, stream, scope, tag, **kwargs)
+            kwargs = {}
+        return stream  # type: ignore[no-any-return]

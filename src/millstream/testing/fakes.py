@@ -1,0 +1,61 @@
+"""Models that say what they are told to say."""
+
+import itertools
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from millstream.kernel.scope import Scope
+from millstream.language_models import BaseChatModel, BaseLLM
+from millstream.messages import AIMessageChunk
+
+#: One answer: what is yielded in turn (text or a chunk), or raised at that point.
+Answer = str | Sequence[str | AIMessageChunk | BaseException | type[BaseException]]
+
+
+class _Script:
+    """Answers taken in turn, and then from the start. Safe to use from many threads and tasks at once."""
+
+    def __init__(self, responses: Sequence[Answer], delay: float) -> None:
+        if isinstance(responses, str) or not responses:
+            raise ValueError("responses is a list of answers, each of them text or a list of items.")
+        self._answers = [[answer] if isinstance(answer, str) else list(answer) for answer in responses]
+        self._turn = itertools.count()  # its next() is atomic
+        self._delay = delay
+
+    async def play(self, scope: Scope) -> AsyncGenerator[Any, None]:
+        """Say the next answer, each item after the delay."""
+        for item in self._answers[next(self._turn) % len(self._answers)]:
+            if self._delay:
+                await scope.here.sleep(scope, self._delay)
+            if isinstance(item, BaseException) or (
+                isinstance(item, type) and issubclass(item, BaseException)
+            ):
+                raise item
+            yield item
+
+
+class FakeChatModel(BaseChatModel):
+    """A chat model that gives `responses` in turn, then from the start again.
+
+    Each answer is a text, or a list of items: text, an `AIMessageChunk`, or an exception to raise at that
+    point. `stream` yields each item as one chunk, `delay` seconds apart; `invoke` joins them. What it is
+    asked is ignored.
+    """
+
+    def __init__(self, responses: Sequence[Answer], delay: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._script = _Script(responses, delay)
+
+    def _items(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        return self._script.play(scope)
+
+
+class FakeLLM(BaseLLM):
+    """A text model that gives `responses` in turn, then from the start again. See `FakeChatModel`."""
+
+    def __init__(self, responses: Sequence[Answer], delay: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._script = _Script(responses, delay)
+
+    def _items(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        return self._script.play(scope)

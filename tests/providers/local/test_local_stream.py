@@ -1,0 +1,154 @@
+import json
+from collections.abc import Callable
+
+import pytest
+
+from millstream.errors import ContextLengthError, ModelError
+from millstream.messages import AIMessageChunk, UsageMetadata, merge_chunks
+from millstream.providers.local.stream import ChatPieces, parse_chat, parse_completion, parse_error
+
+Recorded = Callable[[str], list[bytes]]
+
+USAGE = UsageMetadata(
+    input_tokens=34, output_tokens=12, total_tokens=46, input_token_details={"cache_read": 0}
+)
+
+
+def test_a_recorded_chat_is_chunks_of_text_and_one_last(recorded: Recorded) -> None:
+    pieces = ChatPieces()
+    chunks = [chunk for piece in recorded("chat.jsonl") if (chunk := pieces.feed(piece)) is not None]
+    assert chunks == [
+        AIMessageChunk(content=text)
+        for text in ("1", ".", " Red", "\n", "2", ".", " Blue", "\n", "3", ".", " Green")
+    ]
+    last = pieces.last()
+    assert last == AIMessageChunk(
+        content="",
+        chunk_position="last",
+        usage_metadata=USAGE,
+        response_metadata={"finish_reason": "stop", "model_name": "smollm2"},
+    )
+    whole = merge_chunks([*chunks, last])
+    assert whole.content == "1. Red\n2. Blue\n3. Green"
+    assert whole.usage_metadata == USAGE
+
+
+def test_parse_chat_says_what_each_recorded_piece_adds(recorded: Recorded) -> None:
+    parsed = [parse_chat(piece) for piece in recorded("chat.jsonl")]
+    progress, role, (first, *_, ending, usage) = parsed[:2], parsed[2], parsed[3:]
+    assert progress == [None, None]
+    assert role is None
+    assert first == AIMessageChunk(content="1")
+    assert ending == AIMessageChunk(
+        content="", response_metadata={"finish_reason": "stop", "model_name": "smollm2"}
+    )
+    assert usage == AIMessageChunk(content="", usage_metadata=USAGE)
+
+
+def test_a_recorded_completion(recorded: Recorded) -> None:
+    parsed = [parse_completion(piece) for piece in recorded("completion.jsonl")]
+    assert [text for text, _, _ in parsed if text is not None] == [" four", ",", " five", ",", " six", ","]
+    assert parsed[:2] == [(None, None, None)] * 2
+    assert [usage for _, usage, _ in parsed[:-1]] == [None] * (len(parsed) - 1)
+    details = {"cache_read": 0}
+    assert parsed[-1] == (None, UsageMetadata(6, 7, 13, input_token_details=details), "stop")
+
+
+def test_a_recorded_refusal_of_a_long_prompt(recorded: Recorded) -> None:
+    (piece,) = recorded("refused_context.json")
+    error = parse_error(piece)
+    assert type(error) is ContextLengthError
+    assert str(error) == (
+        "request (1531 tokens) exceeds the available context size (1024 tokens), try increasing it"
+    )
+
+
+@pytest.mark.parametrize("parse", [parse_chat, parse_completion, ChatPieces().feed])
+def test_a_recorded_refusal_of_a_field_is_raised(
+    recorded: Recorded, parse: Callable[[bytes], object]
+) -> None:
+    (piece,) = recorded("refused_field.json")
+    with pytest.raises(ModelError, match="type must be number, but is string") as raised:
+        parse(piece)
+    assert type(raised.value) is ModelError
+
+
+def test_an_error_in_the_middle_keeps_what_came_before(recorded: Recorded) -> None:
+    pieces = ChatPieces()
+    for piece in recorded("chat.jsonl")[:5]:
+        pieces.feed(piece)
+    with pytest.raises(ModelError, match="out of memory"):
+        pieces.feed(b'{"error":{"code":500,"message":"out of memory","type":"server_error"}}')
+    assert pieces.last().response_metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [
+        (b'{"error":{"code":500,"message":"","type":"x"}}', '"code":500'),
+        (b'{"error":"just text"}', "just text"),
+        (b'{"error":{"message":5}}', '"message":5'),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_an_odd_error_shows_its_own_words(piece: bytes, words: str) -> None:
+    assert words in str(parse_error(piece))
+
+
+@pytest.mark.parametrize("cut", range(1, 60))
+def test_a_cut_piece_is_an_error_that_shows_it(recorded: Recorded, cut: int) -> None:
+    piece = recorded("chat.jsonl")[5]
+    with pytest.raises(ModelError, match="cannot be read"):
+        parse_chat(piece[:-cut])
+
+
+def test_without_usage_the_last_chunk_has_none(recorded: Recorded) -> None:
+    pieces = ChatPieces()
+    for piece in recorded("chat.jsonl")[:-1]:
+        pieces.feed(piece)
+    last = pieces.last()
+    assert last.usage_metadata is None
+    assert last.response_metadata["finish_reason"] == "stop"
+
+
+def test_without_any_piece_the_last_chunk_is_empty() -> None:
+    assert ChatPieces().last() == AIMessageChunk(content="", chunk_position="last")
+
+
+def test_usage_beside_the_finish_reason_is_read_too() -> None:
+    piece = json.dumps(
+        {
+            "choices": [{"delta": {"content": "!"}, "finish_reason": "length"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+        }
+    ).encode()
+    usage = UsageMetadata(1, 2, 3)
+    pieces = ChatPieces()
+    assert pieces.feed(piece) == AIMessageChunk(content="!")
+    assert pieces.last().usage_metadata == usage
+    assert pieces.last().response_metadata == {"finish_reason": "length"}
+    assert parse_chat(piece) == AIMessageChunk(
+        content="!", usage_metadata=usage, response_metadata={"finish_reason": "length"}
+    )
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"{}",
+        b'{"choices":[]}',
+        b'{"choices":[{}]}',
+        b'{"choices":[{"delta":null}]}',
+        b'{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}],"new_field":[1,{"a":2}]}',
+        b'{"choices":[{"delta":{"content":""}}],"usage":null}',
+    ],
+)
+def test_unknown_and_empty_fields_add_nothing(piece: bytes) -> None:
+    assert parse_chat(piece) is None
+    assert parse_completion(piece) == (None, None, None)
+
+
+def test_text_that_looks_like_an_error_is_text() -> None:
+    piece = b'{"choices":[{"delta":{"content":"{\\"error\\": 1}"},"text":"{\\"error\\": 1}"}]}'
+    assert parse_chat(piece) == AIMessageChunk(content='{"error": 1}')
+    assert parse_completion(piece)[0] == '{"error": 1}'
