@@ -45,7 +45,9 @@ def library_stage(log: Log, name: str) -> Runnable[Any, Any]:
     """A step that is written as the library's own are."""
 
     class Stage(Runnable[Any, Any]):
-        async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        async def _transform(
+            self, source: Source[Any], scope: Scope, **kwargs: Any
+        ) -> AsyncGenerator[Any, None]:
             async with scope.reading(source) as items:
                 try:
                     async for item in items:

@@ -143,7 +143,8 @@ def test_rule_3_the_wrapper_closes_the_input_that_a_generator_did_not_read(
 
     chain = counting(log, "source") | (afirst if asynchronous else first)
     assert colour.stream(chain, "") == ["0"]
-    assert log[-2:] == ["end of first", "source"]
+    # Under asyncio the source may have run ahead meanwhile.
+    assert [entry for entry in log if ":" not in entry] == ["end of first", "source"]
 
 
 # --- 4. async-only code under sync verbs ------------------------------------------------------------------
@@ -271,7 +272,9 @@ def test_rule_6_a_function_may_wait_for_the_loop_that_runs_it() -> None:
         def waits(text: str) -> str:
             return asyncio.run_coroutine_threadsafe(inner.ainvoke(text), loop).result(10)
 
-        return await RunnableLambda(waits).abatch([str(number) for number in range(40)], {"max_concurrency": 40})
+        return await RunnableLambda(waits).abatch(
+            [str(number) for number in range(40)], {"max_concurrency": 40}
+        )
 
     assert asyncio.run(run()) == [f"{number}!" for number in range(40)]
 

@@ -173,7 +173,9 @@ class AsyncHost:
 
         context = user_context(scope.branch(cancellation))
         threads.start(run, context)
-        cancellation.register(channel, close)
+        if asks is None:
+            # A leaf: what reads another step's items ends when that one does, in its turn.
+            cancellation.register(channel, close)
         try:
             while True:
                 if not channel:
@@ -187,6 +189,7 @@ class AsyncHost:
         finally:
             cancellation.cancel()
             cancellation.unregister(channel)
+            close()
             await _outlast(ended, cancellation)
 
     def channel(self, bound: int = READ_AHEAD) -> Channel:

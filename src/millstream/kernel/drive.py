@@ -63,9 +63,10 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     with _HiddenHooks():
         try:
             what = coroutine.send(None)
+            # Raised where the step awaits, so that its own `finally` blocks run, and the traceback shows it.
+            coroutine.throw(_suspended(what))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
-        coroutine.close()
     raise _suspended(what)
 
 
@@ -99,7 +100,7 @@ def iterate(source: Source[T], scope: Scope, host: "Host | None" = None) -> Gene
     try:
         for item in items:
             if items.gi_yieldfrom is not None:
-                raise _suspended(item)
+                items.throw(_suspended(item))
             yield item
     finally:
         try:

@@ -93,14 +93,23 @@ class OwnLoop:
         """See `LoopRunner`."""
         loop = self._loop
         task = loop.create_task(coroutine, context=context)
+        task.add_done_callback(self._stop)
         with _abortable(loop, task, cancellation):
             try:
-                loop.run_until_complete(asyncio.wait({task}))
+                self._step(task)
             except BaseException:  # Ctrl-C: let the user's `finally` blocks run
                 task.cancel()
-                loop.run_until_complete(asyncio.wait({task}))
+                self._step(task)
                 raise
         return _result(task, cancellation)
+
+    def _stop(self, task: asyncio.Task[Any]) -> None:
+        self._loop.stop()
+
+    def _step(self, task: asyncio.Task[Any]) -> None:
+        # Not `run_until_complete`: after a Ctrl-C its own stop may still be on its way, and would end the next.
+        while not task.done():
+            self._loop.run_forever()
 
     def reach(self, source: Source[Any]) -> Source[Any]:
         """See `LoopRunner`: as it is, since the same thread reads it."""

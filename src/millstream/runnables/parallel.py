@@ -61,14 +61,22 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
                 if value is NOTHING:
                     return
                 items = Single(value)
-            stream = (
-                self._one_input(items.value, scope)
-                if isinstance(items, Single)
-                else self._shared(items, scope)
-            )
-            async with scope.reading(stream) as pieces:
+            async with scope.reading(self._pieces(items, scope)) as pieces:
                 async for piece in pieces:
                     yield piece
+
+    def _pieces(self, source: Source[Any], scope: Scope) -> AsyncGenerator[dict[str, Any], None]:
+        if isinstance(source, Single):
+            return self._one_input(source.value, scope)
+        if len(self.steps) == 1:
+            return self._alone(source, scope)
+        return self._shared(source, scope)
+
+    async def _alone(self, source: Source[Any], scope: Scope) -> AsyncGenerator[dict[str, Any], None]:
+        ((key, step),) = self.steps.items()
+        async with scope.reading(open_stream(step, source, scope, f"map:key:{key}")) as stream:
+            async for item in stream:
+                yield AddableDict({key: item})
 
     async def _one_input(self, value: Any, scope: Scope) -> AsyncGenerator[dict[str, Any], None]:
         if self._in_place(scope):

@@ -1,0 +1,1 @@
+"""The command line: `millstream chat`, `millstream models`."""

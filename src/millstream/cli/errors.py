@@ -1,0 +1,69 @@
+"""The exit codes, and the sentence that a person reads when something went wrong."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from millstream.errors import ConfigError, ContextLengthError, MillstreamError, MissingDependency
+
+#: Set to anything but 0, it shows where an error came from.
+DEBUG_VARIABLE = "MILLSTREAM_DEBUG"
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    FINE = 0
+    FAILED = 1
+    WRONG_USE = 2
+    MISSING = 3
+    STOPPED = 130
+
+
+class WrongUse(MillstreamError):
+    """The command was not given what it needs. The message says what to type."""
+
+
+class ReaderGone(Exception):
+    """Whoever read the output has had enough (`| head`): no failure, and a reason to stop."""
+
+
+class InstallFailed(MillstreamError):
+    """A model's weights could not be installed. `output` holds the installer's last lines."""
+
+    def __init__(self, name: str, command: str, output: Iterable[str]) -> None:
+        self.output = list(output)
+        said = "".join(f"\n  {line}" for line in self.output)
+        super().__init__(f"{name} could not be installed. To try again by hand: {command}{said}")
+
+
+def exit_code(error: BaseException) -> ExitCode:
+    """The code to exit with after this error."""
+    match error:
+        case KeyboardInterrupt():
+            return ExitCode.STOPPED
+        case ReaderGone():
+            return ExitCode.FINE
+        case WrongUse() | ConfigError():
+            return ExitCode.WRONG_USE
+        case MissingDependency():
+            return ExitCode.MISSING
+        case _:
+            return ExitCode.FAILED
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell a person about this error; empty if there is nothing to tell."""
+    match error:
+        case KeyboardInterrupt() | ReaderGone():
+            return ""
+        case ContextLengthError():
+            return f"{_ended(str(error))} Give it a shorter prompt."
+        case MillstreamError():
+            return str(error)
+        case _:
+            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return f"{_ended(said)} To see where it came from, set {DEBUG_VARIABLE}=1."
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

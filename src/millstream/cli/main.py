@@ -1,0 +1,89 @@
+"""The way in: runs one command, and turns whatever came of it into a sentence and an exit code.
+
+Typer is not imported before `main` runs, so that it can say what to do where that is missing.
+"""
+
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from millstream.cli.errors import DEBUG_VARIABLE, ExitCode, WrongUse, exit_code, sentence
+from millstream.errors import MissingDependency
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (by default the program's own) ask for, and return its exit code."""
+    before = signal.getsignal(signal.SIGINT)
+    # Where interrupts are ignored (`nohup`, a script's background jobs) they stay ignored.
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's encoding does not have is shown as "?".
+            stream.reconfigure(errors="replace")
+    try:
+        return _run(arguments)
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+            traceback.print_exception(error)
+        if said := sentence(error):
+            print(f"millstream: {said}", file=sys.stderr)
+        elif isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
+            # The terminal has echoed "^C", and a shell's prompt would stand behind it.
+            print(file=sys.stderr)
+        return exit_code(error)
+    finally:
+        _let_go_of_stdout()
+        if before is not signal.SIG_IGN:
+            # What is left to do at exit needs no traceback when it is interrupted.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        import typer
+    except ImportError as error:
+        what = f"{error.name or 'typer'}, which the command line needs,"
+        raise MissingDependency(what, command="pip install 'millstream[cli]'") from error
+    from millstream.cli.app import app
+
+    try:
+        given = None if arguments is None else list(arguments)
+        return app(given, prog_name="millstream", standalone_mode=False) or ExitCode.FINE
+    except typer.Abort as abort:
+        raise KeyboardInterrupt from abort
+    except Exception as error:
+        # Typer exports no name for its own errors of usage; this is the class above one of them.
+        if isinstance(error, typer.BadParameter.__bases__[0]):
+            raise WrongUse(_usage(error)) from error
+        raise
+
+
+def _usage(error: Exception) -> str:
+    said = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "millstream"
+    return f"{said.rstrip('.?')}{'?' if said.endswith('?') else '.'} See: {command} --help"
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    # The first Ctrl-C stops the command, and a second one ends the program whatever it is at.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+def _let_go_of_stdout() -> None:
+    """Flush; what nobody reads any more goes nowhere, or Python would complain about it at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)

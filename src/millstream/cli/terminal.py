@@ -1,0 +1,123 @@
+"""What goes to the terminal: an answer's text as it comes, and notes beside it.
+
+The text goes to stdout. Notes (that the model is awaited, the line of statistics) go to stderr, and only if
+that is a terminal and stdout is no pipe: the program at a pipe's other end may be writing to the same
+terminal.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from millstream.cli.errors import ReaderGone
+
+# A model's answer must not drive the terminal: no colours, no cursor, no title, no clipboard. Controls are
+# shown by their pictures (those of C1, which have none, as U+FFFD), and carriage returns are left out.
+_HARMLESS: dict[int, int | None] = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n\r"}
+_HARMLESS |= {0x0D: None, 0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+def harmless(text: str) -> str:
+    """The text with all control characters but newline and tab made visible."""
+    return text.translate(_HARMLESS)
+
+
+def notes_wanted() -> bool:
+    """Whether anybody would see notes, and nobody be disturbed by them."""
+    return sys.stderr is not None and sys.stderr.isatty() and not _is_pipe()
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[], None]]:
+    """Show that something is awaited, until the block ends or the function it gets is called.
+
+    It stands still: while llama.cpp loads a model no Python code runs that could turn a spinner.
+    """
+    if not notes_wanted() or os.environ.get("TERM") == "dumb":
+        yield lambda: None
+        return
+    shown = [_dim(text)]
+
+    def erase() -> None:
+        if shown:
+            shown.clear()
+            _tell("\r\x1b[2K")
+
+    _tell(shown[0])
+    try:
+        yield erase
+    finally:
+        erase()
+
+
+class Screen:
+    """Where one answer goes: `with Screen() as screen`. Its last line is ended with the block."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self._inside_line = False
+        self._first = True
+        self._stack = ExitStack()
+        self._arrived: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> "Screen":
+        self._arrived = self._stack.enter_context(waiting("waiting for the model ..."))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        if self._inside_line:
+            self._put("\n")
+
+    def write(self, text: str) -> None:
+        """Show a piece of the answer, now."""
+        if text:
+            if self._first:
+                self._first = False
+                self._arrived()
+            self._put(harmless(text) if self._is_terminal else text)
+
+    def break_line(self) -> None:
+        """Go on below the line on which the terminal has echoed a Ctrl-C."""
+        if self._first and notes_wanted():
+            # It is erased with the note that was shown there.
+            return
+        if self._is_terminal:
+            self._inside_line = True
+        elif notes_wanted():
+            _tell("\n")
+
+    def _put(self, text: str) -> None:
+        # Before it is written: a Ctrl-C in between would leave the line without its end.
+        self._inside_line = not text.endswith("\n")
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            self._inside_line = False
+            raise ReaderGone from error
+
+
+def note(line: str) -> None:
+    """Show a dim line beside the answer, if notes are wanted."""
+    if notes_wanted():
+        _tell(f"{_dim(line)}\n")
+
+
+def _dim(text: str) -> str:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain else f"\x1b[2m{text}\x1b[0m"
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _is_pipe() -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False

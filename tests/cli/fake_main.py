@@ -1,0 +1,70 @@
+"""The command line with models that need no weights: `--model fake:<answer>`."""
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from millstream import AIMessageChunk, BaseChatModel, register_chat_model
+from millstream.cli.main import main
+from millstream.errors import ContextLengthError, ModelError
+from millstream.testing import FakeChatModel
+
+
+class Endless(BaseChatModel):
+    """Goes on until it is closed, and says that it was."""
+
+    def _stream(self, messages: Any, **kwargs: Any) -> Iterator[str]:
+        try:
+            while True:
+                yield "word "
+                time.sleep(0.01)
+        finally:
+            print("[closed]", file=sys.stderr)
+
+
+class Stubborn(BaseChatModel):
+    """Does not let itself be closed."""
+
+    def _stream(self, messages: Any, **kwargs: Any) -> Iterator[str]:
+        try:
+            yield "word"
+            time.sleep(60)
+        finally:
+            time.sleep(60)
+
+
+class Silent(BaseChatModel):
+    """Keeps one waiting."""
+
+    def _stream(self, messages: Any, **kwargs: Any) -> Iterator[str]:
+        time.sleep(60)
+        yield "late"
+
+
+class Echo(BaseChatModel):
+    """Says what it was asked, and with which parameters."""
+
+    def _stream(self, messages: Any, **kwargs: Any) -> Iterator[str]:
+        yield f"{[(message.type, message.text) for message in messages]} {sorted(kwargs.items())}"
+
+
+CUT = AIMessageChunk("", response_metadata={"finish_reason": "length"}, chunk_position="last")
+MODELS = {
+    "endless": Endless,
+    "stubborn": Stubborn,
+    "silent": Silent,
+    "echo": Echo,
+    "plain": lambda: FakeChatModel([["Two ", "words."]]),
+    "ended": lambda: FakeChatModel([["A line.\n"]]),
+    "empty": lambda: FakeChatModel([[""]]),
+    "escapes": lambda: FakeChatModel([["\x1b]0;title", "\x07\x1b[2J\x9b31mred\x7f\r\n\tend"]]),
+    "cut": lambda: FakeChatModel([["Two ", "words", CUT]]),
+    "fails": lambda: FakeChatModel([["Once", ModelError("The model fell over.")]]),
+    "toolong": lambda: FakeChatModel([[ContextLengthError("5000 tokens do not fit into 4096")]]),
+    "bug": lambda: FakeChatModel([["Once", ZeroDivisionError("division by zero")]]),
+}
+
+if __name__ == "__main__":
+    register_chat_model("fake", lambda model, **kwargs: MODELS[model]())
+    sys.exit(main())

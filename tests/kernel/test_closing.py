@@ -1,0 +1,285 @@
+"""Whichever way a stream is cut short, every stage is closed, from the last to the first, in full."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from millstream import Runnable, RunnableLambda, RunnableParallel
+from tests.kernel.steps import STAGES, Log, counting
+
+
+def chain_of(kind: str, log: Log) -> Runnable[Any, Any]:
+    stage = STAGES[kind]
+    return (
+        counting(log, "source", end=10**9) | stage(log, "first") | stage(log, "second") | stage(log, "third")
+    )
+
+
+def ends(log: Log) -> list[str]:
+    return [entry for entry in log if ":" not in entry]
+
+
+ORDER = ["third", "second", "first", "source"]
+# Library stages note their end inside their hold on the source, user's generators before it is closed.
+KINDS = pytest.mark.parametrize("kind", STAGES)
+
+
+@KINDS
+def test_break(kind: str) -> None:
+    log = Log()
+    for item in chain_of(kind, log).stream(""):
+        assert item == "0"
+        break
+    assert ends(log) == ORDER
+
+
+@KINDS
+def test_close(kind: str) -> None:
+    log = Log()
+    stream = chain_of(kind, log).stream("")
+    assert [next(stream), next(stream)] == ["0", "1"]
+    stream.close()  # type: ignore[attr-defined]
+    assert ends(log) == ORDER
+    stream.close()  # type: ignore[attr-defined]
+    assert list(stream) == []
+
+
+@KINDS
+def test_an_error_in_the_loops_body(kind: str) -> None:
+    log = Log()
+    with pytest.raises(LookupError):
+        for _ in chain_of(kind, log).stream(""):
+            raise LookupError
+    assert ends(log) == ORDER
+
+
+@KINDS
+def test_the_end(kind: str) -> None:
+    log = Log()
+    stage = STAGES[kind]
+    chain = counting(log, "source", end=2) | stage(log, "first") | stage(log, "second")
+    assert list(chain.stream("")) == ["0", "1"]
+    assert ends(log) == ["source", "first", "second"]
+
+
+@KINDS
+def test_an_error_in_a_step(kind: str) -> None:
+    log = Log()
+
+    def fails(items: Iterator[str]) -> Iterator[str]:
+        try:
+            yield from (next(items), next(items))
+            raise LookupError("third")
+        finally:
+            log.append("fails")
+
+    stage = STAGES[kind]
+    chain = counting(log, "source") | stage(log, "first") | fails | stage(log, "last")
+    got: list[str] = []
+    with pytest.raises(LookupError, match="third"):
+        got.extend(chain.stream(""))
+    # The error passes the stages behind on its way out; those before are closed with the one that raised.
+    assert got == ["0", "1"]
+    assert sorted(ends(log)) == ["fails", "first", "last", "source"]
+    assert ends(log).index("fails") < ends(log).index("first") < ends(log).index("source")
+
+
+@KINDS
+def test_async_aclose(kind: str) -> None:
+    log = Log()
+
+    async def run() -> None:
+        async with aclosing(chain_of(kind, log).astream("")) as stream:
+            async for _ in stream:
+                break
+        assert ends(log) == ORDER
+        async with chain_of(kind, log).astream("") as stream:
+            assert await anext(stream) == "0"
+        assert ends(log) == ORDER * 2
+
+    asyncio.run(run())
+
+
+@KINDS
+def test_async_break_finishes_within_loop_turns(kind: str) -> None:
+    log = Log()
+
+    async def run() -> None:
+        async for _ in chain_of(kind, log).astream(""):
+            break
+        for _ in range(200):
+            await asyncio.sleep(0.005)
+            if len(ends(log)) == len(ORDER):
+                break
+        # The abort ends what runs in a thread at once; the others follow in order.
+        rest = [name for name in ends(log) if name != "source"]
+        assert rest == ORDER[:-1]
+        assert "source" in log
+
+    asyncio.run(run())
+
+
+@KINDS
+def test_task_cancellation(kind: str) -> None:
+    log = Log()
+
+    async def consume() -> None:
+        async for item in chain_of(kind, log).astream(""):
+            if item == "3":
+                await asyncio.sleep(30)
+
+    async def run() -> None:
+        task = asyncio.create_task(consume())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.05)
+        # The task was cancelled in the loop's body: as after a `break`, the stream was let go of.
+        assert sorted(ends(log)) == sorted(ORDER)
+
+    asyncio.run(run())
+
+
+def test_task_cancellation_inside_a_step_closes_before_control_returns() -> None:
+    log = Log()
+    inside = asyncio.Event()
+
+    async def stuck(items: Any) -> Any:
+        try:
+            async for item in items:
+                yield item
+                inside.set()
+                await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.01)
+            log.append("stuck")
+
+    chain = counting(log, "source") | stuck | STAGES["library"](log, "last")
+
+    async def run() -> None:
+        async def consume() -> None:
+            async for _ in chain.astream(""):
+                pass
+
+        task = asyncio.create_task(consume())
+        await inside.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert sorted(ends(log)) == ["last", "source", "stuck"]
+
+    asyncio.run(run())
+
+
+@KINDS
+def test_timeout(kind: str) -> None:
+    log = Log()
+
+    async def run() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                async with aclosing(chain_of(kind, log).astream("")) as stream:
+                    async for _ in stream:
+                        await asyncio.sleep(0.01)
+        assert ends(log) == ORDER
+
+    asyncio.run(run())
+
+
+@KINDS
+@pytest.mark.parametrize("parallel", [False, True])
+def test_keyboard_interrupt(kind: str, parallel: bool) -> None:
+    log = Log()
+    chain: Runnable[Any, Any] = chain_of(kind, log)
+    if parallel:
+        chain = RunnableParallel(a=chain_of(kind, log), b=RunnableLambda(lambda text: text))
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in chain.stream(""):
+            pass
+    timer.join()
+    # In no certain order: it unwinds from wherever the signal came, and branches are aborted first.
+    assert sorted(ends(log)) == sorted(ORDER)
+
+
+def test_keyboard_interrupt_in_an_async_function_under_a_sync_verb_runs_its_finally() -> None:
+    log = Log()
+
+    async def waits(text: str) -> str:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            log.append("closed")
+        return text
+
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        RunnableLambda(waits).invoke("x")
+    timer.join()
+    assert log == ["closed"]
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_parallel_branches_are_closed_too(kind: str) -> None:
+    log = Log()
+    chain = RunnableParallel(a=chain_of(kind, log), b=chain_of(kind, log))
+    seen: set[str] = set()
+    for piece in chain.stream(""):
+        seen.update(piece)
+        if len(seen) == 2:
+            break
+    assert sorted(ends(log)) == sorted(ORDER * 2)
+
+    log.clear()
+    seen.clear()
+
+    async def run() -> None:
+        async with aclosing(chain.astream("")) as stream:
+            async for piece in stream:
+                seen.update(piece)
+                if len(seen) == 2:
+                    break
+        assert sorted(ends(log)) == sorted(ORDER * 2)
+
+    asyncio.run(run())
+
+
+def test_one_branchs_error_closes_the_others() -> None:
+    log = Log()
+
+    def fails(items: Iterator[str]) -> Iterator[str]:
+        yield "one"
+        raise LookupError("branch")
+
+    chain = RunnableParallel(a=counting(log, "source", end=10**9), b=fails)
+    with pytest.raises(LookupError, match="branch"):
+        list(chain.stream(""))
+    assert ends(log) == ["source"]
+
+
+def test_a_finally_that_raises_replaces_nothing_and_closes_the_rest() -> None:
+    log = Log()
+
+    def bad_end(items: Iterator[str]) -> Iterator[str]:
+        try:
+            for item in items:
+                yield item
+        finally:
+            log.append("bad")
+            raise ValueError("in finally")
+
+    chain = counting(log, "source") | bad_end | STAGES["sync"](log, "last")
+    stream = chain.stream("")
+    next(stream)
+    with pytest.raises(ValueError, match="in finally"):
+        stream.close()  # type: ignore[attr-defined]
+    assert ends(log) == ["last", "bad", "source"]

@@ -1,0 +1,141 @@
+"""Batches and `map` beside langchain-core's."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from tests.peer.compare import BATCHING, COLOURS, USUAL, Case, Differs, compare, each, fails
+from tests.peer.libraries import OURS, PEER
+from tests.peer.steps import Broken, aupper, join_values, slowly, upper
+
+TEXTS = ["c", "a", "", "b", "zz", "y"]
+
+
+def picky(text: str) -> str:
+    if "a" in text:
+        raise Broken(text)
+    return text.upper()
+
+
+async def apicky(text: str) -> str:
+    return picky(text)
+
+
+def _picky(lib: Any) -> Any:
+    return lib.RunnableLambda(picky, apicky)
+
+
+BATCHES = [
+    Case("functions", lambda lib: lib.RunnableLambda(upper), many=TEXTS),
+    Case("both colours", lambda lib: lib.RunnableLambda(upper, aupper), many=TEXTS),
+    Case("slow ones", lambda lib: lib.RunnableLambda(slowly), many=TEXTS),
+    Case("none", lambda lib: lib.RunnableLambda(upper), many=[]),
+    Case("one", lambda lib: lib.RunnableLambda(upper), many=["a"]),
+    Case("many", lambda lib: lib.RunnableLambda(str), many=list(range(40))),
+    Case("sequences", lambda lib: lib.RunnableLambda(upper) | slowly, many=TEXTS),
+    Case("parallels", lambda lib: lib.RunnableParallel(a=upper, b=slowly), many=TEXTS),
+    Case("assigns", lambda lib: lib.RunnablePassthrough.assign(b=join_values), many=[{"a": 1}, {"c": 2}]),
+    Case("limited", lambda lib: lib.RunnableLambda(slowly), many=TEXTS, config={"max_concurrency": 2}),
+    Case("one at a time", lambda lib: lib.RunnableLambda(slowly), many=TEXTS, config={"max_concurrency": 1}),
+    Case("one fails", _picky, many=["b", "cab", "d"]),
+    Case("several fail", _picky, many=["b", "cab", "d", "ab", "e"], verbs=BATCHING[1:]),
+    Case("one fails, limited", _picky, many=["b", "cab", "d"], config={"max_concurrency": 1}),
+    Case("the only one fails", _picky, many=["a"]),
+    Case("one fails in a sequence", lambda lib: lib.RunnableLambda(upper) | str.lower | _picky(lib), many=["b", "a"]),
+    Case("one fails in a parallel", lambda lib: lib.RunnableParallel(a=_picky(lib), b=upper), many=["b", "a"]),
+    Case("with keywords", lambda lib: lib.RunnableLambda(lambda t, n: t * n), many=TEXTS, kwargs={"n": 2}),
+    Case("a binding", lambda lib: lib.RunnableLambda(lambda t, n: t * n).bind(n=3), many=TEXTS),
+    Case(
+        "too few configs",
+        lambda lib: lib.RunnableLambda(upper),
+        many=TEXTS,
+        config=lambda lib: [{}],
+        differs=Differs("wrong-input", ours=fails(TypeError), peer=fails(ValueError)),
+    ),
+]
+
+
+@each(BATCHES, BATCHING)
+def test_batches(case, verb, colour):
+    compare(case, verb, colour)
+
+
+EACH = [
+    Case("functions", lambda lib: lib.RunnableLambda(upper).map(), input=TEXTS),
+    Case("both colours", lambda lib: lib.RunnableLambda(upper, aupper).map(), input=TEXTS),
+    Case("sequences", lambda lib: (lib.RunnableLambda(upper) | slowly).map(), input=TEXTS),
+    Case("in a sequence", lambda lib: lib.RunnableLambda(list) | lib.RunnableLambda(upper).map() | "".join),
+    Case("map of map", lambda lib: lib.RunnableLambda(upper).map().map(), input=[["a", "b"], [], ["c"]]),
+    Case("none", lambda lib: lib.RunnableLambda(upper).map(), input=[]),
+    Case("one fails", lambda lib: _picky(lib).map(), input=["b", "a", "c"]),
+    Case("limited", lambda lib: lib.RunnableLambda(slowly).map(), input=TEXTS, config={"max_concurrency": 2}),
+    Case("lists in pieces", lambda lib: lib.RunnableLambda(upper).map(), input=["a", "b"], pieces=[["a"], ["b"]]),
+    Case("tuples", lambda lib: lib.RunnableLambda(upper).map(), input=("a", "b")),
+]
+
+
+@each(EACH, USUAL)
+def test_map(case, verb, colour):
+    compare(case, verb, colour)
+
+
+
+
+class _Meter:
+    """Counts how many calls run at once; each waits for `together` of them to meet."""
+
+    def __init__(self, together: int) -> None:
+        self.most = 0
+        self._running = 0
+        self._lock = threading.Lock()
+        self._meeting = threading.Barrier(together)
+
+    def __call__(self, value: Any) -> Any:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        self._meeting.wait(10)
+        with self._lock:
+            self._running -= 1
+        return value
+
+
+async def _exhaust(stream: Any) -> None:
+    async for _ in stream:
+        pass
+
+
+@pytest.mark.parametrize("limit", [2, 3])
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("verb", ["batch", "as completed", "map"])
+@pytest.mark.parametrize("lib", [OURS, PEER], ids=str)
+def test_max_concurrency_is_reached_and_kept(lib, verb, colour, limit):
+    meter = _Meter(limit)
+    step, inputs, config = lib.RunnableLambda(meter.__call__), list(range(2 * limit)), {"max_concurrency": limit}
+
+    def run() -> None:
+        if verb == "batch":
+            step.batch(inputs, config)
+        elif verb == "map":
+            step.map().invoke(inputs, config)
+        else:
+            list(step.batch_as_completed(inputs, config))
+
+    async def arun() -> None:
+        if verb == "batch":
+            await step.abatch(inputs, config)
+        elif verb == "map":
+            await step.map().ainvoke(inputs, config)
+        else:
+            await _exhaust(step.abatch_as_completed(inputs, config))
+
+    async def in_loop() -> None:
+        run()
+
+    if colour == "sync":
+        run()
+    else:
+        asyncio.run(arun() if colour == "async" else in_loop())
+    assert meter.most == limit
