@@ -7,90 +7,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from millstream.errors import (
-        Cancelled,
-        CoercionError,
-        ConfigError,
-        ContextLengthError,
-        InputError,
-        MillstreamError,
-        MissingDependency,
-        ModelError,
-        PromptInputError,
-        RecursionLimitError,
-        TemplateError,
-    )
-    from millstream.language_models import BaseChatModel, BaseLLM, init_chat_model, register_chat_model
-    from millstream.messages import (
-        AIMessage,
-        AIMessageChunk,
-        BaseMessage,
-        BaseMessageChunk,
-        ChatMessage,
-        ChatMessageChunk,
-        HumanMessage,
-        HumanMessageChunk,
-        InvalidToolCall,
-        SystemMessage,
-        SystemMessageChunk,
-        ToolCall,
-        ToolCallChunk,
-        ToolMessage,
-        ToolMessageChunk,
-        UsageMetadata,
-        convert_to_messages,
-        get_buffer_string,
-        merge_chunks,
-        message_to_dict,
-        messages_from_dict,
-        messages_to_dict,
-    )
-    from millstream.output_parsers import BaseOutputParser, StrOutputParser
-    from millstream.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
-    from millstream.providers.local import ChatLocal, LocalLLM
-    from millstream.runnables import (
-        AddableDict,
-        Runnable,
-        RunnableAssign,
-        RunnableBinding,
-        RunnableBranch,
-        RunnableConfig,
-        RunnableEach,
-        RunnableGenerator,
-        RunnableLambda,
-        RunnableMap,
-        RunnableParallel,
-        RunnablePassthrough,
-        RunnablePick,
-        RunnableRetry,
-        RunnableSequence,
-        RunnableWithFallbacks,
-        chain,
-    )
+    from millstream.errors import *
+    from millstream.language_models import *
+    from millstream.messages import *
+    from millstream.output_parsers import *
+    from millstream.prompts import *
+    from millstream.providers.local import *
+    from millstream.runnables import *
 
 __version__ = "0.1.0"
 
-# Where each name lives. The imports above say the same to type checkers and editors; a test holds them equal.
+# Where each name lives: the `__all__` of its module. Written out here, so that nothing is imported to know
+# it; a test holds both equal. The imports above say the same to type checkers and editors.
 _HOMES = {
     "errors": (
         "Cancelled CoercionError ConfigError ContextLengthError InputError MillstreamError "
         "MissingDependency ModelError PromptInputError RecursionLimitError TemplateError"
     ),
-    "language_models": "BaseChatModel BaseLLM init_chat_model register_chat_model",
+    "language_models": "BaseChatModel BaseLLM ModelInput init_chat_model register_chat_model",
     "messages": (
-        "AIMessage AIMessageChunk BaseMessage BaseMessageChunk ChatMessage ChatMessageChunk "
-        "HumanMessage HumanMessageChunk InvalidToolCall SystemMessage SystemMessageChunk ToolCall "
+        "AIMessage AIMessageChunk AnyMessage BaseMessage BaseMessageChunk ChatMessage "
+        "ChatMessageChunk ChatPromptValue Content HumanMessage HumanMessageChunk InvalidToolCall "
+        "MessageLike PromptValue StringPromptValue SystemMessage SystemMessageChunk ToolCall "
         "ToolCallChunk ToolMessage ToolMessageChunk UsageMetadata convert_to_messages "
-        "get_buffer_string merge_chunks message_to_dict messages_from_dict messages_to_dict"
+        "get_buffer_string merge_chunks message_from_dict message_to_dict messages_from_dict "
+        "messages_to_dict to_message"
     ),
     "output_parsers": "BaseOutputParser StrOutputParser",
-    "prompts": "ChatPromptTemplate MessagesPlaceholder PromptTemplate",
+    "prompts": (
+        "AIMessagePromptTemplate BaseMessagePromptTemplate BasePromptTemplate "
+        "ChatMessagePromptTemplate ChatPromptTemplate HumanMessagePromptTemplate "
+        "MessagesPlaceholder PromptTemplate SystemMessagePromptTemplate"
+    ),
     "providers.local": "ChatLocal LocalLLM",
     "runnables": (
-        "AddableDict Runnable RunnableAssign RunnableBinding RunnableBranch RunnableConfig "
+        "AddableDict Run Runnable RunnableAssign RunnableBinding RunnableBranch RunnableConfig "
         "RunnableEach RunnableGenerator RunnableLambda RunnableMap RunnableParallel "
         "RunnablePassthrough RunnablePick RunnableRetry RunnableSequence RunnableWithFallbacks "
-        "chain"
+        "chain coerce_to_runnable"
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

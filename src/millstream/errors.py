@@ -7,6 +7,20 @@ same thing again can help (`retryable`).
 
 from collections.abc import Iterable
 
+__all__ = [
+    "Cancelled",
+    "CoercionError",
+    "ConfigError",
+    "ContextLengthError",
+    "InputError",
+    "MillstreamError",
+    "MissingDependency",
+    "ModelError",
+    "PromptInputError",
+    "RecursionLimitError",
+    "TemplateError",
+]
+
 
 class MillstreamError(Exception):
     """The root of the tree: `except MillstreamError` catches whatever the library raises itself.

@@ -46,7 +46,7 @@ def library_stage(log: Log, name: str) -> Runnable[Any, Any]:
 
     class Stage(Runnable[Any, Any]):
         async def _transform(
-            self, source: Source[Any], scope: Scope, **kwargs: Any
+            self, source: Source[Any], scope: Scope, /, **kwargs: Any
         ) -> AsyncGenerator[Any, None]:
             async with scope.reading(source) as items:
                 try:
@@ -86,7 +86,9 @@ class Blocked(Runnable[Any, Any]):
         self.aborted = threading.Event()
         self.scope: Scope | None = None
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         self.scope = scope
 
         def produce(emit: Any, cancellation: Any) -> None:

@@ -18,7 +18,7 @@ from millstream.kernel.sources import NOTHING, AddableDict, merge
 class AwaitsALoop(Runnable[Any, Any]):
     """Written wrongly: it awaits asyncio's objects in a step of the library's kind."""
 
-    async def _transform(self, source: Any, scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(self, source: Any, scope: Scope, /, **kwargs: Any) -> AsyncGenerator[Any, None]:
         async with scope.reading(source):
             yield "first"
             await asyncio.sleep(0)

@@ -43,7 +43,7 @@ class AsyncHost:
             abort.end()
         scope.cancellation.check()
 
-    async def call(self, scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def call(self, scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """See `Host`: in a worker thread. A cancel is raised when the function returns."""
         cancellation = Cancellation(scope.cancellation)
         loop = asyncio.get_running_loop()
@@ -68,7 +68,9 @@ class AsyncHost:
         scope.cancellation.check()
         return outcome
 
-    async def wait(self, scope: Scope, function: Callable[..., Awaitable[Any]], *args: Any, **kw: Any) -> Any:
+    async def wait(
+        self, scope: Scope, function: Callable[..., Awaitable[Any]], /, *args: Any, **kw: Any
+    ) -> Any:
         """See `Host`: in place."""
         abort = _TaskAbort(scope.cancellation)
         before = CURRENT.get()

@@ -57,11 +57,13 @@ class Host(Protocol):
         """Wait; a cancel cuts it short and is raised."""
         ...
 
-    async def call(self, scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def call(self, scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run a user's plain function."""
         ...
 
-    async def wait(self, scope: Scope, function: Callable[..., Awaitable[Any]], *args: Any, **kw: Any) -> Any:
+    async def wait(
+        self, scope: Scope, function: Callable[..., Awaitable[Any]], /, *args: Any, **kw: Any
+    ) -> Any:
         """Run a user's coroutine function."""
         ...
 
@@ -125,11 +127,13 @@ class SyncHost:
             get_clock().sleep(seconds, woken)
         scope.cancellation.check()
 
-    async def call(self, scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def call(self, scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """See `Host`: in place."""
         return user_context(scope).run(function, *args, **kwargs)
 
-    async def wait(self, scope: Scope, function: Callable[..., Awaitable[Any]], *args: Any, **kw: Any) -> Any:
+    async def wait(
+        self, scope: Scope, function: Callable[..., Awaitable[Any]], /, *args: Any, **kw: Any
+    ) -> Any:
         """See `Host`: on the private loop."""
         context = user_context(scope)
 

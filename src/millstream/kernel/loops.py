@@ -107,7 +107,7 @@ class OwnLoop:
         self._loop.stop()
 
     def _step(self, task: asyncio.Task[Any]) -> None:
-        # Not `run_until_complete`: after a Ctrl-C its own stop may still be on its way, and would end the next.
+        # Not `run_until_complete`: after a Ctrl-C its own stop may still be on its way, and end the next.
         while not task.done():
             self._loop.run_forever()
 

@@ -20,6 +20,8 @@ from millstream.kernel.scope import (
 )
 from millstream.kernel.sources import NOTHING, Single, Source, merge
 
+NO_KEYWORDS: Mapping[str, Any] = {}
+
 
 class Step(Protocol):
     """What the kernel asks of a runnable."""
@@ -48,11 +50,11 @@ class Step(Protocol):
         """The name of its runs."""
         ...
 
-    def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """How it answers once."""
         ...
 
-    def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    def _transform(self, source: Source[Any], scope: Scope, /, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """How it turns an incoming stream into an outgoing one."""
         ...
 
@@ -74,8 +76,8 @@ class Watcher(Protocol):
 
 
 def _enter(
-    step: Step, parent: Scope, tag: str | None, kwargs: dict[str, Any]
-) -> tuple[Step, Scope, dict[str, Any]]:
+    step: Step, parent: Scope, tag: str | None, kwargs: Mapping[str, Any]
+) -> tuple[Step, Scope, Mapping[str, Any]]:
     """Open the scope of a step below `parent`, seeing through a binding."""
     bound = step._bound
     if bound is None:
@@ -124,16 +126,28 @@ def enter_root(
     return step, Scope(step, parent, host, cancellation, settings, None, run_name, run_id, watchers), kwargs
 
 
-async def answer(step: Step, input: Any, parent: Scope, tag: str | None = None, **kwargs: Any) -> Any:
-    """Run a step below `parent` for one answer."""
+async def answer(
+    step: Step, input: Any, parent: Scope, tag: str | None = None, kwargs: Mapping[str, Any] = NO_KEYWORDS
+) -> Any:
+    """Run a step below `parent` for one answer, called with `kwargs`."""
     step, scope, kwargs = _enter(step, parent, tag, kwargs)
-    return await run_answer(step, input, scope, kwargs)
+    if scope.watchers:
+        return await _watched_answer(step, input, scope, kwargs)
+    try:
+        return await step._answer(input, scope, **kwargs)
+    except BaseException as error:
+        note_step(error, scope)
+        raise
 
 
 def open_stream(
-    step: Step, source: Source[Any], parent: Scope, tag: str | None = None, **kwargs: Any
+    step: Step,
+    source: Source[Any],
+    parent: Scope,
+    tag: str | None = None,
+    kwargs: Mapping[str, Any] = NO_KEYWORDS,
 ) -> AsyncGenerator[Any, None]:
-    """Run a step below `parent` on a stream. It starts when it is first pulled."""
+    """Run a step below `parent` on a stream, called with `kwargs`. It starts when it is first pulled."""
     step, scope, kwargs = _enter(step, parent, tag, kwargs)
     return run_stream(step, source, scope, kwargs)
 

@@ -80,8 +80,5 @@ class LanguageModel(Runnable[Input, Output]):
 
 def estimated_usage(asked: int, answered: int) -> UsageMetadata:
     """The usage of a call whose model reports none, from the numbers of characters; flagged so."""
-    return UsageMetadata(
-        input_tokens=-(-asked // CHARACTERS_A_TOKEN),
-        output_tokens=-(-answered // CHARACTERS_A_TOKEN),
-        estimated=True,
-    )
+    asked, answered = -(-asked // CHARACTERS_A_TOKEN), -(-answered // CHARACTERS_A_TOKEN)
+    return UsageMetadata(asked, answered, asked + answered, estimated=True)

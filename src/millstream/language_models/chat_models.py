@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from millstream.errors import InputError
 from millstream.kernel.host import InPlace
 from millstream.kernel.scope import RunnableConfig, Scope
-from millstream.kernel.sources import NOTHING, Single, Source
+from millstream.kernel.sources import NOTHING, Source
 from millstream.language_models.base import LanguageModel, estimated_usage
 from millstream.messages import (
     AIMessage,
@@ -19,10 +19,9 @@ from millstream.messages import (
     PromptValue,
     UsageMetadata,
     convert_to_messages,
-    merge_chunks,
-    to_message,
 )
 from millstream.messages.ai import _usage as held_usage
+from millstream.messages.merge import gather_message
 from millstream.messages.merge_calls import merge_usage
 
 if TYPE_CHECKING:
@@ -48,17 +47,26 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
     or an estimate (`usage_metadata.estimated`) if the model reports none. All chunks of a run carry one id.
     """
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> AIMessage:
-        if self._generate is not None and self._stream is not None:
-            messages = convert_to_messages(input)
-            chunk = _Stamp(messages, scope).mark(await self._whole(messages, scope, kwargs))
-            return _message(chunk)
-        async with scope.reading(self._transform(Single(input), scope, **kwargs)) as stream:
-            chunks = [chunk async for chunk in stream]
-        return _message(merge_chunks(chunks))
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> AIMessage:
+        messages = convert_to_messages(input)
+        stamp = _Stamp(messages, scope)
+        if self._generate is not None:
+            message = stamp.whole(await self._whole(messages, scope, kwargs))
+            scope.usage = stamp.usage
+            return message
+        if self._runs_in_place(scope):
+            with InPlace(scope, partial(self._stream, messages, **kwargs)) as items:
+                chunks = [stamp.mark(item) for item in items]
+        else:
+            async with scope.reading(self._items(messages, scope, kwargs)) as stream:
+                chunks = [stamp.mark(item) async for item in stream]
+        if not stamp.ended:
+            chunks.append(stamp.last())
+        scope.usage = stamp.usage
+        return gather_message(chunks)
 
     async def _transform(
-        self, source: Source[Any], scope: Scope, **kwargs: Any
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
     ) -> AsyncGenerator[AIMessageChunk, None]:
         async with scope.reading(source) as inputs:
             input = await scope.gather(inputs)
@@ -133,6 +141,14 @@ class _Stamp:
                 chunk.usage_metadata = self.usage = self._estimate()
         return chunk
 
+    def whole(self, answer: Any) -> AIMessage:
+        """The message that goes out for what the model returned."""
+        if isinstance(answer, str):
+            self._characters = len(answer)
+            self.usage = self._estimate()
+            return AIMessage(answer, id=self._id, usage_metadata=self.usage)
+        return gather_message([self.mark(answer)])
+
     def last(self) -> AIMessageChunk:
         """The empty chunk that ends the stream."""
         usage = None
@@ -141,7 +157,10 @@ class _Stamp:
         return AIMessageChunk("", id=self._id, usage_metadata=usage, chunk_position="last")
 
     def _estimate(self) -> UsageMetadata:
-        return estimated_usage(sum(len(message.text) for message in self._messages), self._characters)
+        asked = 0
+        for message in self._messages:
+            asked += len(message.text)
+        return estimated_usage(asked, self._characters)
 
 
 def _chunk_of(item: Any) -> AIMessageChunk:
@@ -163,9 +182,3 @@ def _chunk_of(item: Any) -> AIMessageChunk:
             chunk_position="last",
         )
     raise InputError(f"A chat model yields text or AIMessageChunks, not {item!r} ({type(item).__name__}).")
-
-
-def _message(chunk: AIMessageChunk) -> AIMessage:
-    message = to_message(chunk)
-    assert isinstance(message, AIMessage)
-    return message

@@ -19,13 +19,15 @@ class BaseLLM(LanguageModel[ModelInput, str]):
     `Human: ...`.
     """
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> str:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> str:
         if self._generate is not None and self._stream is not None:
             return _text(await self._whole(_prompt(input), scope, kwargs))
         async with scope.reading(self._transform(Single(input), scope, **kwargs)) as pieces:
             return "".join([piece async for piece in pieces])
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[str, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[str, None]:
         async with scope.reading(source) as inputs:
             input = await scope.gather(inputs)
             if input is NOTHING:

@@ -23,7 +23,7 @@ class BaseOutputParser(Runnable[AIMessage | str, T_co]):
         """What the text says. Raises `OutputParserException`, or whatever fits, if it cannot be read."""
         raise NotImplementedError
 
-    async def _answer(self, input: Any, scope: Any, **kwargs: Any) -> T_co:
+    async def _answer(self, input: Any, scope: Any, /, **kwargs: Any) -> T_co:
         return self.parse(text_of(input, self.get_name()))
 
 

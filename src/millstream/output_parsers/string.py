@@ -14,7 +14,7 @@ class StrOutputParser(BaseOutputParser[str]):
         """The text itself."""
         return text
 
-    async def _transform(self, source: Any, scope: Any, **kwargs: Any) -> AsyncGenerator[str, None]:
+    async def _transform(self, source: Any, scope: Any, /, **kwargs: Any) -> AsyncGenerator[str, None]:
         async with scope.reading(source) as items:
             async for item in items:
                 # The common case by exact type: this runs once a token.

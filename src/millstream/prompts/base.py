@@ -48,7 +48,7 @@ class BasePromptTemplate(Runnable[dict[str, Any], PromptValue]):
         other.input_variables = [name for name in self.input_variables if name not in kwargs]
         return other
 
-    async def _answer(self, input: Any, scope: Any, **kwargs: Any) -> PromptValue:
+    async def _answer(self, input: Any, scope: Any, /, **kwargs: Any) -> PromptValue:
         return self._prompt(self._complete(self._values(input)))
 
     @abstractmethod

@@ -106,7 +106,7 @@ class RunnableEach(Runnable[Sequence[Input], list[Other]]):
         """The name that its runs carry."""
         return self.name or f"RunnableEach<{self.bound.get_name()}>"
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> list[Any]:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> list[Any]:
         if isinstance(input, str | Mapping) or not isinstance(input, Sequence):
             raise InputError(f"map() takes a list of inputs, not {type(input).__name__}.")
         calls: list[Call] = []

@@ -30,16 +30,18 @@ class RunnableBranch(Runnable[Input, Output]):
                 return step, f"branch:{number}"
         return self.default, "branch:default"
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         step, tag = await self._choose(input, scope)
-        return await answer(step, input, scope, tag, **kwargs)
+        return await answer(step, input, scope, tag, kwargs)
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
             input = await scope.gather(items)
             if input is NOTHING:
                 return
             step, tag = await self._choose(input, scope)
-            async with scope.reading(open_stream(step, Single(input), scope, tag, **kwargs)) as outputs:
+            async with scope.reading(open_stream(step, Single(input), scope, tag, kwargs)) as outputs:
                 async for item in outputs:
                     yield item

@@ -45,12 +45,12 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
     def _with_error(self, input: Any, error: BaseException) -> Any:
         return input if self.exception_key is None else {**input, self.exception_key: error}
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         self._check(input)
         first: BaseException | None = None
         for runnable in self.runnables:
             try:
-                return await answer(runnable, input, scope, **kwargs)
+                return await answer(runnable, input, scope, kwargs=kwargs)
             except self.exceptions_to_handle as error:
                 if scope.cancellation.reason is not None:
                     raise
@@ -59,7 +59,9 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
         assert first is not None
         raise first
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
             input = await scope.gather(items)
             if input is NOTHING:
@@ -70,7 +72,7 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
                 begun = False
                 try:
                     async with scope.reading(
-                        open_stream(runnable, Single(input), scope, **kwargs)
+                        open_stream(runnable, Single(input), scope, kwargs=kwargs)
                     ) as outputs:
                         async for item in outputs:
                             begun = True

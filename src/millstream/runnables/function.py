@@ -107,12 +107,29 @@ class RunnableLambda(Runnable[Input, Output]):
     named `config` is filled with the run's config. `afunc` is used under async verbs.
     """
 
+    @overload
+    def __init__(
+        self, func: Callable[[Input], AsyncIterator[Output]], *, name: str | None = None
+    ) -> None: ...
+    @overload
+    def __init__(self, func: Callable[[Input], Iterator[Output]], *, name: str | None = None) -> None: ...
+    @overload
+    def __init__(self, func: Callable[[Input], Awaitable[Output]], *, name: str | None = None) -> None: ...
+    @overload
+    def __init__(
+        self,
+        func: Callable[[Input], Output],
+        afunc: Callable[[Input], Awaitable[Output]] | None = None,
+        name: str | None = None,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
         func: Callable[..., Any],
         afunc: Callable[..., Any] | None = None,
         name: str | None = None,
-    ) -> None:
+    ) -> None: ...
+    def __init__(self, func: Any, afunc: Any = None, name: str | None = None) -> None:
         self._functions = _Colours(func, afunc)
         self.name = name or _function_name(func)
         self.func = func
@@ -121,7 +138,7 @@ class RunnableLambda(Runnable[Input, Output]):
     def __repr__(self) -> str:
         return f"RunnableLambda({self.get_name()})"
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         function = self._functions.pick(scope)
         if function.kind in ("each", "aeach"):
             return await answer_from_stream(self, input, scope, kwargs)
@@ -130,7 +147,9 @@ class RunnableLambda(Runnable[Input, Output]):
             return await answer(output, input, _deeper(scope))
         return output
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
             input = await scope.gather(items)
             if input is NOTHING:
@@ -183,7 +202,7 @@ class RunnableGenerator(Runnable[Input, Output]):
     def __repr__(self) -> str:
         return f"RunnableGenerator({self.get_name()})"
 
-    def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    def _transform(self, source: Source[Any], scope: Scope, /, **kwargs: Any) -> AsyncGenerator[Any, None]:
         return self._functions.pick(scope).each(scope, kwargs, source=source)
 
 

@@ -1,25 +1,22 @@
 """Functions that are told of a runnable's start and of its end or error."""
 
 import inspect
-import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from millstream.kernel.scope import Scope
 
-_log = logging.getLogger("millstream")
 
-
-@dataclass
-class Run:
+class Run(msgspec.Struct):
     """What a listener is told of a run. Times are seconds since the epoch; `usage` is a model's."""
 
     id: str
     name: str
-    tags: list[str] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = []
+    metadata: dict[str, Any] = {}
     start_time: float = 0.0
     end_time: float | None = None
     inputs: Any = None
@@ -80,4 +77,6 @@ class Listeners:
             else:
                 await host.call(scope, listener, run)
         except Exception:
-            _log.warning("A listener of %r raised.", run.name, exc_info=True)
+            import logging  # a listener that raises is rare, and the import takes milliseconds
+
+            logging.getLogger("millstream").warning("A listener of %r raised.", run.name, exc_info=True)

@@ -9,12 +9,12 @@ from millstream.kernel.scope import Scope
 from millstream.kernel.sources import NOTHING, AddableDict, Single, Source
 from millstream.kernel.stage import answer, open_stream
 from millstream.runnables.coerce import coerce_to_runnable
-from millstream.runnables.runnable import Input, Runnable
+from millstream.runnables.runnable import Runnable
 
 Branch = tuple[str, Runnable[Any, Any]]
 
 
-class RunnableParallel(Runnable[Input, dict[str, Any]]):
+class RunnableParallel(Runnable[Any, dict[str, Any]]):
     """Runs its steps at once on the same input, and answers a dict of their answers.
 
     Its stream interleaves the branches' pieces as they come, each as `{key: piece}`. `max_concurrency` in
@@ -34,7 +34,7 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
     def __repr__(self) -> str:
         return "{" + ", ".join(f"{key}: {step!r}" for key, step in self.steps.items()) + "}"
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> dict[str, Any]:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> dict[str, Any]:
         answers: dict[str, Any] = {}
         if self._in_place(scope):
             for key, step in self.steps.items():
@@ -51,7 +51,7 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
         return {key: answers[key] for key in self.steps}
 
     async def _transform(
-        self, source: Source[Any], scope: Scope, **kwargs: Any
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
     ) -> AsyncGenerator[dict[str, Any], None]:
         async with scope.reading(source) as items:
             limit = scope.settings.max_concurrency

@@ -29,11 +29,13 @@ class RunnablePassthrough(Runnable[Other, Other]):
         if function is not None:
             await function.call(value, scope, kwargs)
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         await self._tell(input, scope, kwargs)
         return input
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         seen: list[Any] = []
         keep = self._may_block
         async with scope.reading(source) as items:
@@ -59,7 +61,7 @@ def _check_dict(value: Any, what: str) -> Mapping[str, Any]:
 class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
     """Hands on the dict it is given, with the keys of a parallel step added, which sees the whole dict."""
 
-    def __init__(self, mapper: RunnableParallel[Any] | Mapping[str, Any]) -> None:
+    def __init__(self, mapper: RunnableParallel | Mapping[str, Any]) -> None:
         self.mapper = mapper if isinstance(mapper, RunnableParallel) else RunnableParallel(mapper)
         self._may_block = self.mapper._may_block  # type: ignore[misc]
 
@@ -67,12 +69,12 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
         """The name that its runs carry."""
         return self.name or f"RunnableAssign<{','.join(self.mapper.steps)}>"
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> dict[str, Any]:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> dict[str, Any]:
         given = _check_dict(input, "RunnablePassthrough.assign()")
-        return {**given, **await answer(self.mapper, input, scope, **kwargs)}
+        return {**given, **await answer(self.mapper, input, scope, kwargs=kwargs)}
 
     async def _transform(
-        self, source: Source[Any], scope: Scope, **kwargs: Any
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
     ) -> AsyncGenerator[dict[str, Any], None]:
         async with scope.reading(source) as items:
             if isinstance(items, Single):
@@ -90,7 +92,7 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
         kept = self._kept(value)
         if kept:
             yield kept
-        async with scope.reading(open_stream(self.mapper, Single(value), scope, **kwargs)) as pieces:
+        async with scope.reading(open_stream(self.mapper, Single(value), scope, kwargs=kwargs)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -102,7 +104,7 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
                     await put(kept)
 
     async def _add(self, kwargs: dict[str, Any], inlet: Inlet, scope: Scope, put: Put) -> None:
-        async with scope.reading(open_stream(self.mapper, inlet, scope, **kwargs)) as pieces:
+        async with scope.reading(open_stream(self.mapper, inlet, scope, kwargs=kwargs)) as pieces:
             async for piece in pieces:
                 await put(piece)
 
@@ -130,10 +132,12 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
             return given.get(self.keys)
         return AddableDict({key: given[key] for key in self.keys if key in given}) or None
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         return self._pick(input)
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
             async for item in items:
                 picked = self._pick(item)

@@ -53,17 +53,19 @@ class RunnableRetry(Runnable[Input, Output]):
             longest = min(waits["initial"] * waits["exp_base"] ** (number - 1), waits["max"])
             await scope.here.sleep(scope, longest + random.uniform(0, waits["jitter"]))
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         for number, tag in self._attempts():
             try:
-                return await answer(self.bound, input, scope, tag, **kwargs)
+                return await answer(self.bound, input, scope, tag, kwargs)
             except self.retry_if_exception_type:
                 if self._gives_up(number, scope):
                     raise
             await self._pause(number, scope)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
             input = await scope.gather(items)
             if input is NOTHING:
@@ -72,7 +74,7 @@ class RunnableRetry(Runnable[Input, Output]):
                 begun = False
                 try:
                     async with scope.reading(
-                        open_stream(self.bound, Single(input), scope, tag, **kwargs)
+                        open_stream(self.bound, Single(input), scope, tag, kwargs)
                     ) as out:
                         async for item in out:
                             begun = True

@@ -47,9 +47,9 @@ class Runnable(Generic[Input, Output]):
 
     `a | b` is the chain of both. To write one, override `_answer` or `_transform`:
 
-    * `async def _answer(self, input, scope, **kwargs)` returns the answer;
-    * `async def _transform(self, source, scope, **kwargs)` is an async generator. It reads its source inside
-      `async with scope.reading(source) as items`, which closes it and names the step on errors.
+    * `async def _answer(self, input, scope, kwargs)` returns the answer;
+    * `async def _transform(self, source, scope, /, **kwargs)` is an async generator. It reads its source
+      inside `async with scope.reading(source) as items`, which closes it and names the step on errors.
 
     Both wait only through `scope.here` (`sleep`, `call`, `wait`, ...), so that either driver can run them.
     """
@@ -75,12 +75,14 @@ class Runnable(Generic[Input, Output]):
 
     # --- what a runnable is ---------------------------------------------------------------------------
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         if not self._transforms:
             raise TypeError(f"{type(self).__name__} overrides neither _answer nor _transform.")
         return await answer_from_stream(self, input, scope, kwargs)
 
-    async def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    async def _transform(
+        self, source: Source[Any], scope: Scope, /, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
             input = await scope.gather(items)
             if input is not NOTHING:

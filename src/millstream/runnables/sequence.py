@@ -43,16 +43,16 @@ class RunnableSequence(Runnable[Input, Output]):
     def __repr__(self) -> str:
         return " | ".join(repr(step) for step in self.steps)
 
-    async def _answer(self, input: Any, scope: Scope, **kwargs: Any) -> Any:
+    async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         for tag, step in self._tagged:
-            input = await answer(step, input, scope, tag, **kwargs)
+            input = await answer(step, input, scope, tag, kwargs)
             kwargs = {}
         return input
 
-    def _transform(self, source: Source[Any], scope: Scope, **kwargs: Any) -> AsyncGenerator[Any, None]:
+    def _transform(self, source: Source[Any], scope: Scope, /, **kwargs: Any) -> AsyncGenerator[Any, None]:
         # The last step's own stream is the sequence's: no generator of ours stands in between.
         stream: Any = source
         for tag, step in self._tagged:
-            stream = open_stream(step, stream, scope, tag, **kwargs)
+            stream = open_stream(step, stream, scope, tag, kwargs)
             kwargs = {}
         return stream  # type: ignore[no-any-return]

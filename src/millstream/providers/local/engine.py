@@ -35,6 +35,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Generator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -243,7 +244,8 @@ def _at_exit() -> None:
 def _load(path: Path, *, name: str, context: int, parallel: int) -> Any:
     global _loaded_by
     try:
-        import xllamacpp
+        # By name: the package's own names come from a compiled module that no type checker can read.
+        xllamacpp: Any = import_module("xllamacpp")
     except ImportError as error:
         raise MissingDependency("xllamacpp", command="pip install 'millstream[local]'") from error
     params = xllamacpp.CommonParams()

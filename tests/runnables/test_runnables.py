@@ -1,0 +1,407 @@
+"""What the side-by-side suite cannot say: configs, errors, bounds, and what is ours alone."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from millstream import (
+    CoercionError,
+    ConfigError,
+    InputError,
+    RecursionLimitError,
+    Run,
+    Runnable,
+    RunnableBranch,
+    RunnableConfig,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnableSequence,
+    chain,
+)
+from millstream.kernel.scope import Scope, current_scope
+from millstream.testing import VirtualClock, run_virtual
+from tests.conftest import Colour
+
+
+def identity(value: Any) -> Any:
+    return value
+
+
+@pytest.mark.parametrize("thing", [3, None, "text", object(), RunnablePassthrough])
+def test_what_is_no_step_is_a_clear_type_error(thing: Any) -> None:
+    with pytest.raises(TypeError, match="runnable|instance") as caught:
+        RunnableLambda(identity) | thing
+    assert isinstance(caught.value, CoercionError)
+
+
+@pytest.mark.parametrize(
+    "config", [{"tag": ["a"]}, {"tags": "a"}, {"max_concurrency": 0}, {"max_concurrency": "2"}, ["a"], 3]
+)
+def test_a_wrong_config_says_what_is_wrong(colour: Colour, config: Any) -> None:
+    with pytest.raises(ConfigError):
+        colour.invoke(RunnableLambda(identity), "x", config)
+    with pytest.raises(ConfigError):
+        colour.stream(RunnableLambda(identity), "x", config)
+
+
+def test_a_config_is_inherited_and_names_are_not(colour: Colour) -> None:
+    seen: dict[str, Scope] = {}
+
+    def look(value: Any) -> Any:
+        scope = current_scope()
+        assert scope is not None
+        seen[scope.name] = scope
+        return value
+
+    inner = RunnableLambda(look, name="inner").with_config(tags=["inner"], metadata={"b": 2})
+    outer = RunnableLambda(look, name="outer") | RunnableParallel(
+        a=inner, b=RunnableLambda(look, name="beside")
+    )
+    config: RunnableConfig = {"tags": ["all"], "metadata": {"a": 1}, "run_name": "mine", "run_id": "my-id"}
+    colour.invoke(outer, "x", config)
+    assert seen["inner"].tags == ["map:key:a", "all", "inner"]
+    assert seen["inner"].settings.metadata == {"a": 1, "b": 2}
+    assert seen["beside"].tags == ["map:key:b", "all"]
+    root = seen["outer"].parent
+    assert root is not None
+    assert (root.name, root.run_id) == ("mine", "my-id")
+    assert seen["outer"].path == "mine > outer (seq:step:1)"
+
+
+def test_a_config_parameter_is_filled_and_nests_what_it_is_passed_to() -> None:
+    scopes: list[Scope | None] = []
+
+    def inner(value: Any) -> Any:
+        scopes.append(current_scope())
+        return value
+
+    def outer(value: Any, config: RunnableConfig) -> Any:
+        # In a thread of the user's own nothing but the config tells where it came from.
+        job = threading.Thread(target=RunnableLambda(inner).invoke, args=(value, config))
+        job.start()
+        job.join()
+        return value
+
+    RunnableLambda(outer).invoke("x", {"tags": ["a"]})
+    (scope,) = scopes
+    assert scope is not None
+    assert scope.path == "outer > inner"
+    assert scope.tags == ["a"]
+
+
+def test_a_call_inside_a_step_nests_by_itself(colour: Colour) -> None:
+    paths: list[str] = []
+
+    def inner(value: Any) -> Any:
+        scope = current_scope()
+        assert scope is not None
+        paths.append(scope.path)
+        return value
+
+    @chain
+    def outer(value: Any) -> Any:
+        return RunnableLambda(inner).invoke(value)
+
+    @chain
+    async def aouter(value: Any) -> Any:
+        return await RunnableLambda(inner).ainvoke(value)
+
+    colour.invoke(outer | aouter, "x")
+    assert paths == [
+        "RunnableSequence > outer (seq:step:1) > inner",
+        "RunnableSequence > aouter (seq:step:2) > inner",
+    ]
+
+
+def test_recursion_has_a_limit(colour: Colour) -> None:
+    endless: Runnable[Any, Any] = RunnableLambda(lambda value: endless)
+    for run in (colour.invoke, colour.stream):
+        with pytest.raises(RecursionLimitError, match="recursion_limit"):
+            run(endless, "x")
+
+    def down(number: int) -> Any:
+        return number if number == 0 else RunnableLambda(lambda _: number - 1) | RunnableLambda(down)
+
+    assert colour.invoke(RunnableLambda(down), 20) == 0
+    with pytest.raises(RecursionLimitError):
+        colour.invoke(RunnableLambda(down), 20, {"recursion_limit": 5})
+
+
+@pytest.mark.parametrize("limit", [1, 3, None])
+def test_a_batch_never_runs_more_than_its_bound(colour: Colour, limit: int | None) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def count(value: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.002)
+        with lock:
+            running -= 1
+        return value
+
+    config: RunnableConfig | None = None if limit is None else {"max_concurrency": limit}
+    assert colour.batch(RunnableLambda(count), list(range(60)), config) == list(range(60))
+    assert most <= (limit or 16)
+    assert most > 1 or limit == 1
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_parallel_step_keeps_to_max_concurrency(colour: Colour, limit: int) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def branch(items: Iterator[str]) -> Iterator[str]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        for item in items:
+            time.sleep(0.002)
+            yield item
+        with lock:
+            running -= 1
+
+    step = RunnableParallel({name: RunnableGenerator(branch) for name in "abcde"})
+    config: RunnableConfig = {"max_concurrency": limit}
+    assert colour.invoke(step, "x", config) == dict.fromkeys("abcde", "x")
+    assert len(colour.stream(step, "x", config)) == 5
+    assert len(colour.transform(step, ["x", "y"], config)) == 5
+    assert most <= limit
+
+
+def test_one_batch_error_ends_the_others(colour: Colour) -> None:
+    begun: list[int] = []
+
+    def step(value: int) -> int:
+        begun.append(value)
+        if value == 2:
+            raise LookupError(value)
+        time.sleep(0.005)
+        return value
+
+    with pytest.raises(LookupError):
+        colour.batch(RunnableLambda(step), list(range(200)), {"max_concurrency": 4})
+    assert len(begun) < 100
+
+
+def test_batch_configs(colour: Colour) -> None:
+    names: list[str] = []
+
+    def look(value: Any) -> Any:
+        scope = current_scope()
+        assert scope is not None
+        names.append(scope.name)
+        return value
+
+    colour.batch(RunnableLambda(look), ["x", "y"], [{"run_name": "first"}, {"run_name": "second"}])
+    assert sorted(names) == ["first", "second"]
+    with pytest.raises(ConfigError, match="2 inputs was given 1"):
+        colour.batch(RunnableLambda(look), ["x", "y"], [{"run_name": "first"}])
+    assert colour.batch(RunnableLambda(look), []) == []
+
+
+def test_as_completed_yields_the_quick_ones_first() -> None:
+    def sleep(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    waits = [0.2, 0.0, 0.1]
+    step = RunnableLambda(sleep)
+    assert [index for index, _ in step.batch_as_completed(waits)] == [1, 2, 0]
+
+    async def run() -> list[int]:
+        return [index async for index, _ in step.abatch_as_completed(waits)]
+
+    assert asyncio.run(run()) == [1, 2, 0]
+
+
+def test_leaving_as_completed_ends_the_rest() -> None:
+    done: list[int] = []
+
+    def step(value: int) -> int:
+        time.sleep(0.005)
+        done.append(value)
+        return value
+
+    for _ in RunnableLambda(step).batch_as_completed(range(500), {"max_concurrency": 2}):
+        break
+    assert len(done) < 200
+
+
+def test_retry_waits_longer_each_time() -> None:
+    attempts: list[float] = []
+
+    async def fails(value: Any) -> Any:
+        attempts.append(asyncio.get_running_loop().time())
+        raise LookupError
+
+    step = RunnableLambda(fails).with_retry(stop_after_attempt=4)
+
+    async def run() -> None:
+        with pytest.raises(LookupError):
+            await step.ainvoke("x")
+
+    _, seconds = run_virtual(run())
+    waits = [after - before for before, after in zip(attempts, attempts[1:], strict=False)]
+    assert [1 <= waits[0] <= 2, 2 <= waits[1] <= 3, 4 <= waits[2] <= 5] == [True] * 3
+    assert seconds == pytest.approx(sum(waits))
+
+
+def test_retry_repeats_a_stream_only_before_its_first_item(colour: Colour) -> None:
+    tries: list[int] = []
+
+    def flaky(items: Iterator[str]) -> Iterator[str]:
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise LookupError("early")
+        yield "a"
+        raise LookupError("late")
+
+    step = RunnableGenerator(flaky).with_retry(wait_exponential_jitter=False, stop_after_attempt=5)
+    with pytest.raises(LookupError, match="late"):
+        colour.stream(step, "x")
+    assert len(tries) == 3
+
+
+def test_retry_ends_at_a_cancel() -> None:
+    tries: list[int] = []
+
+    def cancels(value: Any) -> Any:
+        scope = current_scope()
+        assert scope is not None
+        assert scope.parent is not None
+        tries.append(1)
+        scope.parent.cancel()
+        raise LookupError
+
+    with VirtualClock(), pytest.raises(LookupError):
+        RunnableLambda(cancels).with_retry().invoke("x")
+    assert len(tries) == 1
+
+
+def test_a_failing_listener_is_logged_and_disturbs_nothing(
+    colour: Colour, caplog: pytest.LogCaptureFixture
+) -> None:
+    def bad(run: Run) -> None:
+        raise LookupError("listener")
+
+    step = RunnableLambda(identity).with_listeners(on_start=bad, on_end=bad)
+    with caplog.at_level(logging.WARNING, logger="millstream"):
+        assert colour.invoke(step, "x") == "x"
+        assert colour.stream(step, "x") == ["x"]
+    assert len(caplog.records) == 4
+
+
+def test_listeners_see_one_end_or_one_error(colour: Colour) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    async def on_start(run: Run) -> None:
+        seen.append(("start", run.name))
+
+    def on_end(run: Run) -> None:
+        seen.append(("end", (run.inputs, run.outputs)))
+
+    def on_error(run: Run) -> None:
+        seen.append(("error", type(run.error)))
+
+    def words(items: Iterator[str]) -> Iterator[str]:
+        for item in items:
+            yield from item.split()
+            if "bad" in item:
+                raise LookupError
+
+    step = RunnableGenerator(words).with_listeners(on_start=on_start, on_end=on_end, on_error=on_error)
+    colour.transform(step, ["a b", "c"])
+    assert seen == [("start", "words"), ("end", ("a bc", "abc"))]
+    seen.clear()
+    with pytest.raises(LookupError):
+        colour.stream(step, "bad")
+    assert seen == [("start", "words"), ("error", LookupError)]
+    seen.clear()
+    for _ in step.stream("a b"):
+        break
+    assert seen == [("start", "words"), ("error", GeneratorExit)]
+
+
+def test_bad_inputs_are_named(colour: Colour) -> None:
+    for step, given in [
+        (RunnablePassthrough.assign(a=identity), "text"),
+        (RunnablePassthrough().pick("a"), "text"),
+        (RunnableLambda(identity).map(), "text"),
+        (RunnableLambda(identity).with_fallbacks([], exception_key="error"), "text"),
+    ]:
+        with pytest.raises(InputError):
+            colour.invoke(step, given)
+
+
+def test_wrong_constructions_are_named() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        RunnableSequence(identity)
+    with pytest.raises(TypeError, match="pair"):
+        RunnableBranch(identity, identity)
+    with pytest.raises(TypeError, match="at least one"):
+        RunnableBranch(identity)
+    with pytest.raises(TypeError, match="yield"):
+        RunnableGenerator(identity)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="function"):
+        RunnableLambda("text")  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match="stop_after_attempt"):
+        RunnableLambda(identity).with_retry(stop_after_attempt=0)
+
+
+def test_an_empty_stream_stays_empty(colour: Colour) -> None:
+    def nothing(items: Iterator[str]) -> Iterator[str]:
+        yield from ()
+
+    steps: list[Any] = [
+        identity,
+        RunnablePassthrough(),
+        RunnablePassthrough(identity),
+        {"a": identity, "b": identity},
+    ]
+    for step in steps:
+        assert colour.stream(RunnableGenerator(nothing) | step, "x") == []
+    assert colour.invoke(RunnableGenerator(nothing), "x") is None
+
+
+def test_two_functions_serve_two_colours(colour: Colour) -> None:
+    def sync(value: str) -> str:
+        return value + " sync"
+
+    async def asynchronous(value: str) -> str:
+        return value + " async"
+
+    expected = "x async" if colour.name == "async" else "x sync"
+    assert colour.invoke(RunnableLambda(sync, asynchronous), "x") == expected
+
+
+@pytest.mark.parametrize("key", ["input", "scope", "step", "tag", "parent", "function", "source", "config2"])
+def test_keywords_may_be_called_what_the_library_calls_its_own(colour: Colour, key: str) -> None:
+    def function(value: str, **kwargs: Any) -> str:
+        return f"{value} {kwargs}"
+
+    def generator(items: Iterator[str], **kwargs: Any) -> Iterator[str]:
+        yield from (f"{item} {kwargs}" for item in items)
+
+    expected = "x " + repr({key: 1})
+    for step in (RunnableLambda(function), RunnableGenerator(generator)):
+        bound = step.bind(**{key: 1})
+        assert colour.invoke(bound | identity, "x") == expected
+        assert colour.stream(RunnablePassthrough() | bound, "x") == [expected]
+
+
+def test_a_binding_hands_through_what_it_binds() -> None:
+    bound = RunnableLambda(identity, name="inner").bind(a=1).with_config(tags=["t"])
+    assert bound.get_name() == "inner"
+    assert bound.func is identity  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        bound.nothing  # type: ignore[attr-defined]
+    assert bound.with_config(run_name="other").get_name() == "other"
