@@ -12,7 +12,7 @@ async world: a step that is reached from there is given the async host (`here`).
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,10 @@ from millstream.kernel.sources import Source
 
 if TYPE_CHECKING:
     from millstream.kernel.loops import LoopRunner
+
+#: What stands for the end of a stream where an item could stand. Compare it with `is`: items may compare in
+#: odd ways, or slowly.
+END: Any = object()
 
 Emit = Callable[[Any], None]
 Produce = Callable[[Emit, Cancellation], None]
@@ -155,8 +159,8 @@ class SyncHost:
             return
         feed = None if source is None else iterate(source, scope)
         try:
-            with InPlace(scope, function if feed is None else partial(function, feed)) as items:
-                for item in items:
+            with InPlace(scope, function if feed is None else partial(function, feed)) as advance:
+                while (item := advance()) is not END:
                     yield item
         finally:
             if feed is not None and source is not None:
@@ -181,7 +185,7 @@ class SyncHost:
         try:
             while True:
                 item = runner.run(_next(items), context, scope.cancellation)
-                if item is _END:
+                if item is END:
                     return
                 yield item
         except BaseException as error:
@@ -259,30 +263,21 @@ class InPlace:
         self._scope = scope
         self._function = function
 
-    def __enter__(self) -> Generator[Any, None, None]:
+    def __enter__(self) -> Callable[[], Any]:
+        """A function that gives the next item, and `END` after the last."""
         self._run = user_context(self._scope).run
         try:
             self._items: Any = iter(self._run(self._function))
         except BaseException as error:
             note_step(error, self._scope)
             raise
-        return _advance(self._run, self._items.__next__)
+        return partial(self._run, next, self._items, END)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             note_step(error, self._scope)
         if hasattr(self._items, "close"):
             self._run(self._items.close)
-
-
-def _advance(run: Callable[..., Any], function: Callable[[], Any]) -> Generator[Any, None, None]:
-    # Not `iter(function, sentinel)`: that compares each item, and items may compare in odd ways, or slowly.
-    while True:
-        try:
-            item = run(function)
-        except StopIteration:
-            return
-        yield item
 
 
 class _Thread:
@@ -333,15 +328,12 @@ def produce_into(produce: Produce, cancellation: Cancellation, channel: _Outlet)
     channel.post(Ended(error))
 
 
-_END: Any = object()
-
-
 async def _next(items: Any) -> Any:
     # StopAsyncIteration would come out of the task all the same; a value is cheaper.
     try:
         return await items.__anext__()
     except StopAsyncIteration:
-        return _END
+        return END
 
 
 async def _close(items: Any, feed: Source[Any] | None) -> None:

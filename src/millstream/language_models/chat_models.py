@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from millstream.errors import InputError
-from millstream.kernel.host import InPlace
+from millstream.kernel.host import END, InPlace
 from millstream.kernel.scope import RunnableConfig, Scope
 from millstream.kernel.sources import NOTHING, Source
 from millstream.language_models.base import LanguageModel, estimated_usage
@@ -20,7 +20,6 @@ from millstream.messages import (
     UsageMetadata,
     convert_to_messages,
 )
-from millstream.messages.ai import _usage as held_usage
 from millstream.messages.merge import gather_message
 from millstream.messages.merge_calls import merge_usage
 
@@ -55,8 +54,10 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
             scope.usage = stamp.usage
             return message
         if self._runs_in_place(scope):
-            with InPlace(scope, partial(self._stream, messages, **kwargs)) as items:
-                chunks = [stamp.mark(item) for item in items]
+            chunks = []
+            with InPlace(scope, partial(self._stream, messages, **kwargs)) as advance:
+                while (item := advance()) is not END:
+                    chunks.append(stamp.mark(item))
         else:
             async with scope.reading(self._items(messages, scope, kwargs)) as stream:
                 chunks = [stamp.mark(item) async for item in stream]
@@ -75,9 +76,21 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
             messages = convert_to_messages(input)
             stamp = _Stamp(messages, scope)
             if self._runs_in_place(scope):
-                with InPlace(scope, partial(self._stream, messages, **kwargs)) as items:
-                    for item in items:
-                        yield stamp.mark(item)
+                with InPlace(scope, partial(self._stream, messages, **kwargs)) as advance:
+                    while (item := advance()) is not END:
+                        if (
+                            type(item) is AIMessageChunk
+                            and item.id is None
+                            and item._held_usage is None  # type: ignore[attr-defined]
+                            and item.chunk_position is None
+                            and type(item.content) is str
+                        ):
+                            # Nearly all chunks of nearly all streams, without a call or a copy.
+                            item.id = stamp.id
+                            stamp.characters += len(item.content)
+                            yield item
+                        else:
+                            yield stamp.mark(item)
             else:
                 async with scope.reading(self._items(messages, scope, kwargs)) as items:
                     async for item in items:
@@ -100,38 +113,25 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
 class _Stamp:
     """Makes chunks of what a model yields: the same id on all, and usage on the last."""
 
-    __slots__ = ("_characters", "_id", "_messages", "ended", "usage")
+    __slots__ = ("_messages", "characters", "ended", "id", "usage")
 
     def __init__(self, messages: list[BaseMessage], scope: Scope) -> None:
         self._messages = messages
-        self._id = f"{OWN_ID}{scope.run_id}"
-        self._characters = 0
+        self.id = f"{OWN_ID}{scope.run_id}"
+        self.characters = 0
         self.usage: UsageMetadata | None = None
         self.ended = False
 
     def mark(self, item: Any) -> AIMessageChunk:
-        """The chunk that goes out for what the model yielded."""
-        if (
-            type(item) is AIMessageChunk
-            and item.id is None
-            and type(item.content) is str
-            and held_usage(item) is None
-            and item.chunk_position is None
-        ):
-            # Nearly all chunks of nearly all streams: stamped in place, a copy costs as much as a chunk.
-            item.id = self._id
-            self._characters += len(item.content)
-            return item
-        return self._mark_other(_chunk_of(item))
-
-    def _mark_other(self, chunk: AIMessageChunk) -> AIMessageChunk:
+        """The chunk that goes out for what the model yielded, which stays as it is."""
+        chunk = _chunk_of(item)
         if isinstance(chunk.content, str):
-            self._characters += len(chunk.content)
+            self.characters += len(chunk.content)
         if chunk.id is None or chunk.id.startswith(OWN_ID):
             # An id of ours is from an earlier run that yielded the same object, or from a model inside.
-            chunk.id = self._id
+            chunk.id = self.id
         else:
-            self._id = chunk.id
+            self.id = chunk.id
         if chunk.usage_metadata is not None:
             sums = [chunk.usage_metadata] if self.usage is None else [self.usage, chunk.usage_metadata]
             self.usage = merge_usage(sums)
@@ -144,9 +144,9 @@ class _Stamp:
     def whole(self, answer: Any) -> AIMessage:
         """The message that goes out for what the model returned."""
         if isinstance(answer, str):
-            self._characters = len(answer)
+            self.characters = len(answer)
             self.usage = self._estimate()
-            return AIMessage(answer, id=self._id, usage_metadata=self.usage)
+            return AIMessage(answer, id=self.id, usage_metadata=self.usage)
         return gather_message([self.mark(answer)])
 
     def last(self) -> AIMessageChunk:
@@ -154,13 +154,13 @@ class _Stamp:
         usage = None
         if self.usage is None:
             usage = self.usage = self._estimate()
-        return AIMessageChunk("", id=self._id, usage_metadata=usage, chunk_position="last")
+        return AIMessageChunk("", id=self.id, usage_metadata=usage, chunk_position="last")
 
     def _estimate(self) -> UsageMetadata:
         asked = 0
         for message in self._messages:
             asked += len(message.text)
-        return estimated_usage(asked, self._characters)
+        return estimated_usage(asked, self.characters)
 
 
 def _chunk_of(item: Any) -> AIMessageChunk:
