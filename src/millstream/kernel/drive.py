@@ -60,13 +60,19 @@ def _suspended(what: object) -> RuntimeError:
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that never suspends to its end, in the caller's thread."""
+    if sys.get_asyncgen_hooks().firstiter is None:
+        return _finish(coroutine)
     with _HiddenHooks():
-        try:
-            what = coroutine.send(None)
-            # Raised where the step awaits, so that its own `finally` blocks run, and the traceback shows it.
-            coroutine.throw(_suspended(what))
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
+        return _finish(coroutine)
+
+
+def _finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        what = coroutine.send(None)
+        # Raised where the step awaits, so that its own `finally` blocks run, and the traceback shows it.
+        coroutine.throw(_suspended(what))
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
     raise _suspended(what)
 
 

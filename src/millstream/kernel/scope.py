@@ -98,11 +98,9 @@ def merge_configs(first: Mapping[str, Any], second: Mapping[str, Any]) -> Runnab
 
 def new_id() -> str:
     """A version 7 UUID as text (RFC 9562, section 5.7): sorts by time, costs a quarter of a `uuid4`."""
-    stamp = time.time_ns() // 1_000_000
-    noise = random.getrandbits(74)
-    value = stamp << 80 | 0x7000 << 64 | (noise >> 62) << 64 | 0x8 << 60 | (noise & (1 << 62) - 1)
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    digits = f"{time.time_ns() // 1_000_000:012x}{random.getrandbits(72):018x}"
+    # Version 7, and the first of the four variants that the RFC allows: 72 bits of noise are left.
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[12:15]}-8{digits[15:18]}-{digits[18:]}"
 
 
 class Scope:

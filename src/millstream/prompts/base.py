@@ -56,7 +56,7 @@ class BasePromptTemplate(Runnable[dict[str, Any], PromptValue]):
         raise NotImplementedError
 
     def _values(self, input: Any) -> Mapping[str, Any]:
-        if isinstance(input, Mapping):
+        if type(input) is dict or isinstance(input, Mapping):  # the first is quick
             return input
         if len(self.input_variables) == 1:
             return {self.input_variables[0]: input}
