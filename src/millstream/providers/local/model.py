@@ -12,7 +12,7 @@ from millstream.messages import BaseMessage
 from millstream.providers.local.engine import Engine, Kind, engine_for
 from millstream.providers.local.request import chat_request, completion_request
 from millstream.providers.local.stream import ChatPieces, parse_completion
-from millstream.providers.local.weights import find_model
+from millstream.providers.local.weights import find_model, model_name
 
 # Small models do not always find an end.
 DEFAULT_MAX_TOKENS = 512
@@ -50,7 +50,9 @@ class _Local:
 
     def load(self) -> Engine:
         """Load the model now, if it is not loaded yet: the first answer would do that otherwise."""
-        return engine_for(find_model(self.model), context=self.context, parallel=self.parallel)
+        path = find_model(self.model)
+        name = model_name(self.model)
+        return engine_for(path, name=name, context=self.context, parallel=self.parallel)
 
     def _parameters(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {**self._defaults, **{name: value for name, value in kwargs.items() if value is not None}}

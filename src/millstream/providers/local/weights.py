@@ -49,13 +49,23 @@ KNOWN_MODELS: dict[str, KnownModel] = {
 }
 
 
+def model_name(name_or_path: str | None = None) -> str | None:
+    """What answers call the model that `find_model` finds: its known name, or None for a file."""
+    wanted = _wanted(name_or_path)
+    return wanted if wanted in KNOWN_MODELS else None
+
+
+def _wanted(name_or_path: str | None) -> str:
+    return name_or_path or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
+
+
 def find_model(name_or_path: str | None = None) -> Path:
     """The GGUF file to load: the one named, else by `MILLSTREAM_MODEL`, else the default model's.
 
     A known name stands for its package's file. Raises `MissingDependency` with the command to run if that is
     not installed, and `ModelError` if a path leads to no file, or to one that is no GGUF.
     """
-    wanted = name_or_path or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
+    wanted = _wanted(name_or_path)
     model = KNOWN_MODELS.get(wanted)
     if model is None:
         return _checked(Path(wanted).expanduser())

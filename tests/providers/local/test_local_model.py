@@ -1,0 +1,194 @@
+"""The local chat model and text model, as steps of chains, on the real model."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from millstream import (
+    AIMessageChunk,
+    Cancelled,
+    ChatLocal,
+    ChatPromptTemplate,
+    ContextLengthError,
+    LocalLLM,
+    MissingDependency,
+    ModelError,
+    RunnableParallel,
+    StrOutputParser,
+)
+from millstream.kernel.scope import current_scope
+from millstream.providers.local.engine import Engine
+from tests.conftest import Colour
+
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("engine")]
+
+# The engine that the fixture has loaded: a sum that this small model gets right.
+SHARED: dict[str, Any] = {"context": 2048, "temperature": 0.0}
+
+
+def chat(**kwargs: Any) -> ChatLocal:
+    return ChatLocal(**{"max_tokens": 12, **SHARED, **kwargs})
+
+
+def test_it_streams_token_by_token_with_true_usage(colour: Colour) -> None:
+    chunks = colour.stream(chat(), "Say hello.")
+    assert len(chunks) > 4
+    assert all(type(chunk) is AIMessageChunk for chunk in chunks)
+    assert len({chunk.id for chunk in chunks}) == 1
+    last = chunks[-1]
+    assert (last.content, last.chunk_position) == ("", "last")
+    assert last.response_metadata["model_name"] == "smollm2"
+    assert last.response_metadata["finish_reason"] in ("stop", "length")
+    usage = last.usage_metadata
+    assert usage is not None
+    assert not usage.estimated
+    # A token may end inside a character, and is held back then: no more chunks than tokens.
+    assert usage.output_tokens >= len(chunks) - 1
+    assert usage.input_tokens > 10
+    whole = colour.invoke(chat(), "Say hello.")
+    assert whole.content == "".join(chunk.content for chunk in chunks)
+    assert whole.usage_metadata is not None
+    assert whole.usage_metadata.output_tokens == usage.output_tokens
+
+
+def test_a_chain_on_the_real_model_streams_through_generators_of_both_colours(colour: Colour) -> None:
+    def shout(pieces: Iterator[str]) -> Iterator[str]:
+        for piece in pieces:
+            yield piece.upper()
+
+    async def mark(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for piece in pieces:
+            yield f"<{piece}>"
+
+    chain = ChatPromptTemplate.from_template("Say {word}.") | chat() | StrOutputParser() | shout | mark
+    pieces = colour.stream(chain, {"word": "hello"})
+    assert len(pieces) > 4
+    assert all(piece == piece.upper() for piece in pieces)
+
+
+def test_parameters_of_the_model_and_of_a_call(colour: Colour) -> None:
+    model = chat(max_tokens=3)
+    (usage,) = [colour.invoke(model, "Count to ten.").usage_metadata]
+    assert usage.output_tokens == 3
+    assert colour.invoke(model, "Count to ten.", max_tokens=5).usage_metadata.output_tokens == 5
+    assert colour.invoke(model.bind(max_tokens=1), "Count to ten.").usage_metadata.output_tokens == 1
+    with_stop = colour.invoke(chat(), "Say hello.", stop=["!", "."])
+    assert "!" not in with_stop.text
+    assert with_stop.response_metadata["finish_reason"] == "stop"
+
+
+def test_an_answer_constrained_by_a_json_schema() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"country": {"type": "string", "maxLength": 12}, "people": {"type": "integer"}},
+        "required": ["country", "people"],
+        "additionalProperties": False,
+    }
+    message = chat(max_tokens=40, json_schema=schema).invoke("Name a country and how many people live there.")
+    answer = json.loads(message.text)
+    assert set(answer) == {"country", "people"}
+    assert isinstance(answer["people"], int)
+
+
+# It would go on until long after the test.
+ENDLESS: dict[str, Any] = {"max_tokens": 1500, "extra": {"ignore_eos": True}}
+
+
+def generating(engine: Engine) -> int:
+    return len(engine._calls)
+
+
+def test_closing_a_stream_stops_the_generation(engine: Engine) -> None:
+    model = chat().bind(**ENDLESS)
+    for _ in range(2):
+        stream = model.stream("Count from one to one thousand.")
+        next(stream)
+        assert generating(engine) == 1
+        begun = time.monotonic()
+        stream.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - begun < 0.5
+        assert generating(engine) == 0
+
+    async def run() -> None:
+        async with aclosing(model.astream("Count from one to one thousand.")) as chunks:
+            await anext(chunks)
+            assert generating(engine) == 1
+        assert generating(engine) == 0
+        async for _ in model.astream("Count from one to one thousand."):
+            break
+        begun = time.monotonic()
+        while generating(engine):
+            await asyncio.sleep(0.002)
+        assert time.monotonic() - begun < 0.5
+
+    asyncio.run(run())
+
+
+def test_a_cancel_from_another_thread_stops_it(engine: Engine) -> None:
+    def cancel_soon(text: str) -> str:
+        scope = current_scope()
+        assert scope is not None
+        assert scope.parent is not None
+        threading.Timer(0.3, scope.parent.cancel).start()
+        return text
+
+    chain = ChatPromptTemplate.from_template("{x}") | (lambda value: value) | chat().bind(**ENDLESS)
+    stopped = cancel_soon | chain
+    with pytest.raises(Cancelled):
+        list(stopped.stream("Count from one to one thousand."))
+    assert generating(engine) == 0
+
+
+def test_the_event_loop_goes_on_while_it_generates() -> None:
+    async def run() -> int:
+        ticks = 0
+        task = asyncio.ensure_future(chat().ainvoke("Say hello."))
+        while not task.done():
+            ticks += 1
+            await asyncio.sleep(0.002)
+        await task
+        return ticks
+
+    assert asyncio.run(run()) > 10
+
+
+def test_streams_run_at_once_and_wait_their_turn_beyond_the_slots(colour: Colour) -> None:
+    branches = RunnableParallel({name: chat(max_tokens=4) | StrOutputParser() for name in ("a", "b", "c")})
+    answers = colour.invoke(branches, "Say hello.")
+    assert len(answers) == 3
+    assert all(answers.values())
+
+
+def test_a_prompt_that_is_too_long(colour: Colour) -> None:
+    with pytest.raises(ContextLengthError) as caught:
+        colour.stream(chat(), "word " * 3000)
+    assert "ChatLocal" in caught.value.__notes__[0]
+    # The next one works.
+    assert colour.invoke(chat(max_tokens=2), "Say hello.").text
+
+
+def test_the_text_model_goes_on(colour: Colour) -> None:
+    runs: list[Any] = []
+    model = LocalLLM(max_tokens=6, **SHARED)
+    pieces = colour.stream(model.with_listeners(on_end=runs.append), "One, two, three,")
+    assert len(pieces) > 2
+    assert "".join(pieces) == colour.invoke(model, "One, two, three,")
+    assert runs[0].usage.output_tokens == 6
+    assert not runs[0].usage.estimated
+
+
+def test_a_model_that_is_not_there(colour: Colour, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match="no model file"):
+        colour.invoke(ChatLocal("/nowhere/model.gguf"), "x")
+    monkeypatch.setattr("millstream.providers.local.weights._installed", lambda model: None)
+    with pytest.raises(MissingDependency, match="millstream models add smollm2"):
+        colour.invoke(ChatLocal(), "x")
+    monkeypatch.setenv("MILLSTREAM_MODEL", "/elsewhere/model.gguf")
+    with pytest.raises(ModelError, match="elsewhere"):
+        colour.invoke(ChatLocal(), "x")
