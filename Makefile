@@ -4,6 +4,9 @@ BIN := .venv/bin
 # What `make run` asks the model.
 PROMPT ?= Tell me in two sentences why rivers bend.
 
+# mkdocs-material prints an advertisement for another program at every build without it.
+export NO_MKDOCS_2_WARNING := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench docs clean
 

@@ -21,7 +21,7 @@ def test_sync_steps_are_pulled_one_item_at_a_time() -> None:
     stream = (counting(log, "n") | RunnablePassthrough()).stream("")
     assert [next(stream) for _ in range(3)] == ["0", "1", "2"]
     assert log == ["n:0", "n:1", "n:2"]
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
 
 
 def test_async_steps_are_pulled_one_item_at_a_time() -> None:
@@ -59,7 +59,7 @@ def test_through_a_parallel_step_the_producer_is_bounded(after: bool) -> None:
         next(stream)
     time.sleep(0.1)
     assert len(log) <= bound
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
 
     async def run() -> None:
         log.clear()

@@ -111,6 +111,37 @@ def test_one_chain_under_asyncio_run_twice_and_then_from_threads(step: Any) -> N
         assert [job.result(20) for job in jobs] == [first] * 16
 
 
+def alternating() -> Runnable[Any, Any]:
+    return AsyncStreams() | StrOutputParser() | agenerator | generator | agenerator
+
+
+def test_a_sync_stream_may_be_pulled_from_one_thread_after_another() -> None:
+    # As web frameworks do with a plain iterator: each item from whatever thread is free.
+    stream = alternating().stream("x")
+    pieces: list[str] = []
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        for pool in (first, second, first, second):
+            piece = pool.submit(next, stream, None).result(10)
+            if piece is not None:
+                pieces.append(piece)
+    assert pieces == ["a!!!", "b!!!", "!!!"]
+
+
+def test_a_sync_stream_may_be_begun_outside_a_loop_and_end_inside_one_and_the_reverse() -> None:
+    outside = alternating().stream("x")
+    pieces = [next(outside)]
+    inside: list[Iterator[str]] = []
+
+    async def run() -> None:
+        pieces.extend(outside)
+        inside.append(alternating().stream("x"))
+        assert next(inside[0]) == "a!!!"
+
+    asyncio.run(run())
+    assert pieces == ["a!!!", "b!!!", "!!!"]
+    assert list(inside[0]) == ["b!!!", "!!!"]
+
+
 def test_a_sync_stream_uses_neither_loop_nor_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*args: Any) -> Any:
         raise AssertionError("a loop or a thread was started")

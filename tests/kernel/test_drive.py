@@ -28,9 +28,9 @@ class AwaitsALoop(Runnable[Any, Any]):
 def test_a_step_that_suspends_under_a_sync_verb_is_told_so() -> None:
     stream = AwaitsALoop().stream("x")
     assert next(stream) == "first"
-    with pytest.raises(RuntimeError, match="scope.host"):
+    with pytest.raises(RuntimeError, match=r"scope\.here"):
         next(stream)
-    with pytest.raises(RuntimeError, match="scope.host"):
+    with pytest.raises(RuntimeError, match=r"scope\.here"):
         AwaitsALoop().invoke("x")
 
 
@@ -90,6 +90,21 @@ def test_workers_are_used_again_and_have_no_bound() -> None:
     for _ in range(10):
         assert threads.start(lambda: again.add(threading.get_ident())).join(5)
     assert again <= seen
+
+
+def test_a_job_that_raises_is_reported_and_its_worker_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda details: reported.append(details.exc_type))
+
+    def fails() -> None:
+        raise LookupError
+
+    for _ in range(3):
+        assert threads.start(fails).join(5)
+    ran = threading.Event()
+    assert threads.start(ran.set).join(5)
+    assert ran.is_set()
+    assert reported == [LookupError] * 3
 
 
 @pytest.mark.parametrize(

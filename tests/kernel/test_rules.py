@@ -395,7 +395,7 @@ def test_rule_9_a_stream_that_never_began_holds_nothing(stage: Any) -> None:
     before = threading.active_count()
     chain.stream("x")
     stream = chain.stream("x")
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
 
     async def run() -> None:
         chain.astream("x")

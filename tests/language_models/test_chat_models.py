@@ -107,6 +107,14 @@ def test_usage_is_estimated_where_the_model_reports_none(colour: Colour) -> None
     }
 
 
+def test_a_models_tags_and_metadata_are_its_own_runs(colour: Colour) -> None:
+    runs: list[Any] = []
+    model = FakeChatModel(["a"], tags=["mine"], metadata={"size": 1, "kept": True})
+    colour.invoke(model.with_listeners(on_end=runs.append), "x", {"tags": ["all"], "metadata": {"size": 2}})
+    assert runs[0].tags == ["mine", "all"]
+    assert runs[0].metadata == {"size": 2, "kept": True}
+
+
 def test_listeners_are_told_the_usage() -> None:
     runs: list[Any] = []
     list(Echo().with_listeners(on_end=runs.append).stream("x"))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from millstream import (
+    Cancelled,
     CoercionError,
     ConfigError,
     InputError,
@@ -152,6 +153,37 @@ def test_a_batch_never_runs_more_than_its_bound(colour: Colour, limit: int | Non
     assert colour.batch(RunnableLambda(count), list(range(60)), config) == list(range(60))
     assert most <= (limit or 16)
     assert most > 1 or limit == 1
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_bound_in_a_binding_holds_too(colour: Colour, mapped: bool) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def count(value: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.002)
+        with lock:
+            running -= 1
+        return value
+
+    step = RunnableLambda(count).with_config(max_concurrency=2)
+    if mapped:
+        assert colour.invoke(step.map(), list(range(30))) == list(range(30))
+    else:
+        assert colour.batch(step, list(range(30))) == list(range(30))
+    assert most <= 2
+
+
+def test_an_id_given_once_names_one_run_of_a_batch(colour: Colour) -> None:
+    ids: list[str] = []
+    step = RunnableLambda(identity).with_listeners(on_end=lambda run: ids.append(run.id))
+    colour.batch(step.with_config(run_id="mine"), ["a", "b", "c"])
+    colour.batch(step, ["a", "b", "c"], {"run_id": "mine"})
+    assert ids.count("mine") == 2
+    assert len(set(ids)) == 5
 
 
 @pytest.mark.parametrize("limit", [1, 2])
@@ -329,6 +361,53 @@ def test_listeners_see_one_end_or_one_error(colour: Colour) -> None:
     for _ in step.stream("a b"):
         break
     assert seen == [("start", "words"), ("error", GeneratorExit)]
+
+
+def test_listeners_are_told_of_a_run_that_was_let_go_of(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    def on_error(run: Run) -> None:
+        seen.append("plain")
+
+    async def aon_error(run: Run) -> None:
+        await asyncio.sleep(0.001)
+        seen.append("async")
+
+    def words(items: Iterator[str]) -> Iterator[str]:
+        yield from "abc"
+
+    step = RunnableGenerator(words).with_listeners(on_error=on_error).with_listeners(on_error=aon_error)
+
+    async def run() -> None:
+        async for _ in step.astream("x"):
+            break
+        for _ in range(400):
+            await asyncio.sleep(0.005)
+            if len(seen) == 2:
+                break
+
+    asyncio.run(run())
+    assert seen == ["plain", "async"]
+    assert caplog.records == []
+
+
+def test_a_step_can_cancel_its_run(colour: Colour) -> None:
+    def cancels(value: Any) -> Any:
+        scope = current_scope()
+        assert scope is not None
+        scope.cancel()
+        return value
+
+    def generates(items: Iterator[Any]) -> Iterator[Any]:
+        for item in items:
+            yield item
+            cancels(item)
+            yield item
+
+    with pytest.raises(Cancelled):
+        colour.invoke(RunnableLambda(cancels) | identity, "x")
+    with pytest.raises(Cancelled):
+        colour.stream(RunnableGenerator(generates) | RunnablePassthrough(), "x")
 
 
 def test_bad_inputs_are_named(colour: Colour) -> None:

@@ -1,6 +1,6 @@
 """What type checkers must infer. Not run: mypy and pyright read it (see test_typing.py)."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any, assert_type
 
 from millstream import (
@@ -28,11 +28,11 @@ whole: Runnable[dict[str, Any], str] = text
 plain_dict: Runnable[dict, str] = text  # type: ignore[type-arg]
 assert_type(text, Runnable[dict[str, Any], str])
 assert_type(text.invoke({"x": 1}), str)
-assert_type(text.stream({"x": 1}), Iterator[str])
+assert_type(text.stream({"x": 1}), Generator[str, None, None])
 assert_type(text.astream({"x": 1}), AsyncStream[str])
 assert_type(text.batch([{"x": 1}]), list[str])
 assert_type(model.invoke("x"), AIMessage)
-assert_type(model.stream("x"), Iterator[AIMessageChunk])
+assert_type(model.stream("x"), Generator[AIMessageChunk, None, None])
 assert_type(FakeLLM(["x"]).invoke("x"), str)
 
 

@@ -64,18 +64,21 @@ def piped() -> bytes | None:
 
 def question(prompt: str | None, stdin: bytes | None) -> str:
     """The argument, a blank line, and what was piped in. Raises `WrongUse` if there is nothing to ask."""
-    try:
-        # Arguments that are no text arrive with lone surrogates in them.
-        asked = (prompt or "").encode().decode()
-        text = (stdin or b"").decode("utf-8-sig")
-    except UnicodeError as error:
-        raise WrongUse("The prompt is no UTF-8 text. Convert it first, for example with iconv.") from error
-    parts = [part.rstrip() for part in (asked, text) if part.strip()]
+    given = (_text(prompt or ""), _text(stdin or b""))
+    parts = [part.rstrip() for part in given if part.strip()]
     if not parts:
         raise WrongUse(
             'There is nothing to ask. Write a prompt, as in: millstream chat "Why do rivers bend?"'
         )
     return "\n\n".join(parts)
+
+
+def _text(given: str | bytes) -> str:
+    try:
+        # Arguments that are no text arrive with lone surrogates in them, which cannot be encoded.
+        return (given.encode() if isinstance(given, str) else given).decode("utf-8-sig")
+    except UnicodeError as error:
+        raise WrongUse("The prompt is no UTF-8 text. Convert it first, for example with iconv.") from error
 
 
 def model_name(name: str) -> str:
@@ -95,7 +98,7 @@ def _chat_model(name: str) -> "BaseChatModel":
 def _messages(system: str | None, asked: str) -> "list[BaseMessage]":
     from millstream.messages import HumanMessage, SystemMessage
 
-    return [*([SystemMessage(system)] if system else []), HumanMessage(asked)]
+    return [*([SystemMessage(_text(system))] if system else []), HumanMessage(asked)]
 
 
 def _ask(model: "BaseChatModel", messages: "list[BaseMessage]", parameters: dict[str, Any]) -> Chunks:
@@ -106,16 +109,14 @@ def _ask(model: "BaseChatModel", messages: "list[BaseMessage]", parameters: dict
 def _show(chunks: Chunks) -> ExitCode:
     from millstream.cli.tally import Tally
 
-    code = ExitCode.FINE
-    with Screen() as screen:
-        tally = Tally()
-        try:
-            with closing(chunks):
-                for chunk in chunks:
-                    tally.add(chunk)
-                    screen.write(chunk.text)
-        except KeyboardInterrupt:
-            code = ExitCode.STOPPED
-            screen.break_line()
-    note(tally.line(stopped=code is ExitCode.STOPPED))
-    return code
+    tally = Tally()
+    try:
+        with closing(chunks), Screen() as screen:
+            for chunk in chunks:
+                tally.add(chunk)
+                screen.write(chunk.text)
+    except KeyboardInterrupt:
+        note(tally.line(stopped=True))
+        return ExitCode.STOPPED
+    note(tally.line())
+    return ExitCode.FINE

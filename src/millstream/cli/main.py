@@ -23,10 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Where interrupts are ignored (`nohup`, a script's background jobs) they stay ignored.
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # What a terminal's encoding does not have is shown as "?".
-            stream.reconfigure(errors="replace")
+    _mend_outputs()
     try:
         return _run(arguments)
     except (Exception, KeyboardInterrupt) as error:
@@ -66,7 +63,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _usage(error: Exception) -> str:
-    said = error.format_message() if hasattr(error, "format_message") else str(error)
+    describe = getattr(error, "format_message", None)
+    said = describe() if describe is not None else str(error)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "millstream"
     return f"{said.rstrip('.?')}{'?' if said.endswith('?') else '.'} See: {command} --help"
@@ -76,6 +74,17 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     # The first Ctrl-C stops the command, and a second one ends the program whatever it is at.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     raise KeyboardInterrupt
+
+
+def _mend_outputs() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by the caller, as in `>&-`.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            # What a terminal's encoding does not have is shown as "?".
+            stream.reconfigure(errors="replace")
 
 
 def _let_go_of_stdout() -> None:

@@ -26,7 +26,7 @@ def harmless(text: str) -> str:
 
 def notes_wanted() -> bool:
     """Whether anybody would see notes, and nobody be disturbed by them."""
-    return sys.stderr is not None and sys.stderr.isatty() and not _is_pipe()
+    return sys.stderr.isatty() and not _is_pipe()
 
 
 @contextmanager
@@ -45,8 +45,8 @@ def waiting(text: str) -> Iterator[Callable[[], None]]:
             shown.clear()
             _tell("\r\x1b[2K")
 
-    _tell(shown[0])
     try:
+        _tell(shown[0])
         yield erase
     finally:
         erase()
@@ -66,8 +66,10 @@ class Screen:
         self._arrived = self._stack.enter_context(waiting("waiting for the model ..."))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stack.close()
+        if kind is KeyboardInterrupt:
+            self._break_line()
         if self._inside_line:
             self._put("\n")
 
@@ -79,14 +81,12 @@ class Screen:
                 self._arrived()
             self._put(harmless(text) if self._is_terminal else text)
 
-    def break_line(self) -> None:
-        """Go on below the line on which the terminal has echoed a Ctrl-C."""
-        if self._first and notes_wanted():
-            # It is erased with the note that was shown there.
-            return
-        if self._is_terminal:
+    def _break_line(self) -> None:
+        # Go on below the line on which the terminal has echoed "^C". If nothing was written yet, the echo
+        # was erased with the note before it.
+        if self._is_terminal and not (self._first and notes_wanted()):
             self._inside_line = True
-        elif notes_wanted():
+        elif not self._first and notes_wanted():
             _tell("\n")
 
     def _put(self, text: str) -> None:

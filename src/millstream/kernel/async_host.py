@@ -67,7 +67,7 @@ class AsyncHost:
         outcome = await _outlast(reply, cancellation)
         if type(outcome) is Ended:
             outcome.check()
-        scope.cancellation.check()
+        cancellation.check()
         return outcome
 
     async def wait(
@@ -77,7 +77,9 @@ class AsyncHost:
         abort = _TaskAbort(scope.cancellation)
         token = CURRENT.set(scope)
         try:
-            return await abort.watch(function(*args, **kw))
+            answer = await abort.watch(function(*args, **kw))
+            scope.cancellation.check()
+            return answer
         finally:
             CURRENT.reset(token)
             abort.end()
@@ -184,7 +186,7 @@ class AsyncHost:
                 item = channel.take()
                 if type(item) is Ended:
                     item.check()
-                    scope.cancellation.check()
+                    cancellation.check()
                     return
                 yield item
         finally:

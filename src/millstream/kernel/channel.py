@@ -44,7 +44,8 @@ class ThreadChannel:
     def __init__(self, bound: int = READ_AHEAD) -> None:
         self._items: deque[Any] = deque()
         self._bound = bound
-        self._lock = threading.Lock()
+        # Reentrant: a stream that the garbage collector finds in here, in this very thread, may close it.
+        self._lock = threading.RLock()
         self._more = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._waiting = 0

@@ -7,7 +7,7 @@ the sync host each wait blocks the caller's thread and then completes, so nothin
 
 import sys
 import types
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -54,7 +54,7 @@ def _hook_probe() -> Callable[[], object]:
 def _suspended(what: object) -> RuntimeError:
     return RuntimeError(
         f"A step awaited {what!r} under a sync verb. A runnable's own coroutines wait through "
-        "`scope.host` (sleep, call, wait); awaiting an event loop's objects works in functions and models."
+        "`scope.here` (sleep, call, wait); awaiting an event loop's objects works in functions and models."
     )
 
 
@@ -125,7 +125,7 @@ def run_sync(scope: Scope, coroutine: Coroutine[Any, Any, T]) -> T:
         scope.host.close()
 
 
-def stream_sync(scope: Scope, source: Source[T]) -> Iterator[T]:
+def stream_sync(scope: Scope, source: Source[T]) -> Generator[T, None, None]:
     """Drive one run's stream, then end the run's host: the iterator that `stream` returns."""
     return iterate(source, scope, scope.host)
 

@@ -107,17 +107,19 @@ class Host(Protocol):
 class SyncHost:
     """Blocks the caller's thread; one for each call of a sync verb."""
 
-    __slots__ = ("_loops",)
+    __slots__ = ("_branches", "_loops")
     is_async = False
 
     def __init__(self) -> None:
-        # Private loops by the thread that steps them: a branch has its own.
-        self._loops: dict[int, LoopRunner] | None = None
+        # One private loop for the call itself, under None, from whatever thread it is pulled at the time; and
+        # one for each branch, under its thread, since branches run at once.
+        self._loops: dict[int | None, LoopRunner] | None = None
+        self._branches: set[int] | None = None
 
     def here(self) -> Host:
         """See `Host`: the async host for a step that is reached from inside a private loop."""
         if self._loops:
-            runner = self._loops.get(threading.get_ident())
+            runner = self._loops.get(self._owner())
             if runner is not None and runner.inside():
                 from millstream.kernel.async_host import ASYNC_HOST
 
@@ -133,7 +135,10 @@ class SyncHost:
 
     async def call(self, scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """See `Host`: in place."""
-        return user_context(scope).run(function, *args, **kwargs)
+        answer = user_context(scope).run(function, *args, **kwargs)
+        # What blocks in a user's code cannot be interrupted: a cancel is noticed when it returns.
+        scope.cancellation.check()
+        return answer
 
     async def wait(
         self, scope: Scope, function: Callable[..., Awaitable[Any]], /, *args: Any, **kw: Any
@@ -144,7 +149,9 @@ class SyncHost:
         async def run() -> Any:
             return await function(*args, **kw)
 
-        return self._runner().run(run(), context, scope.cancellation)
+        answer = self._runner().run(run(), context, scope.cancellation)
+        scope.cancellation.check()
+        return answer
 
     async def each(
         self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None
@@ -206,11 +213,11 @@ class SyncHost:
                 try:
                     item = await channel.get()
                 except Closed:
-                    scope.cancellation.check()
-                    return
+                    cancellation.check()
+                    raise
                 if type(item) is Ended:
                     item.check()
-                    scope.cancellation.check()
+                    cancellation.check()
                     return
                 yield item
         finally:
@@ -227,27 +234,41 @@ class SyncHost:
         return _Thread(threads.start(lambda: self._run_branch(body)))
 
     def close(self) -> None:
-        """End this thread's private loop."""
-        if self._loops:
-            runner = self._loops.pop(threading.get_ident(), None)
-            if runner is not None:
-                runner.close()
+        """End the call's private loop. Branches have ended before, and theirs with them."""
+        self._end_loop(None)
+
+    def _end_loop(self, owner: int | None) -> None:
+        runner = self._loops.pop(owner, None) if self._loops else None
+        if runner is not None:
+            runner.close()
 
     def _run_branch(self, body: Coroutine[Any, Any, None]) -> None:
+        branch = threading.get_ident()
+        if self._branches is None:
+            self._branches = set()
+        self._branches.add(branch)
         try:
             drive(body)
         finally:
-            self.close()
+            self._end_loop(branch)
+            self._branches.discard(branch)
+
+    def _owner(self) -> int | None:
+        """Whose private loop the code that runs now would use: a branch's, or the call's."""
+        if not self._branches:
+            return None
+        thread = threading.get_ident()
+        return thread if thread in self._branches else None
 
     def _runner(self) -> LoopRunner:
         from millstream.kernel.loops import new_runner
 
         if self._loops is None:
             self._loops = {}
-        ident = threading.get_ident()
-        runner = self._loops.get(ident)
+        owner = self._owner()
+        runner = self._loops.get(owner)
         if runner is None:
-            runner = self._loops[ident] = new_runner()
+            runner = self._loops[owner] = new_runner()
         return runner
 
 

@@ -107,6 +107,18 @@ class OwnLoop:
         self._loop.stop()
 
     def _step(self, task: asyncio.Task[Any]) -> None:
+        if asyncio._get_running_loop() is None:
+            self._run_until(task)
+        else:
+            # The stream was begun outside of any loop, and is pulled inside one now.
+            threads.start(lambda: self._run_elsewhere(task), contextvars.Context()).join()
+
+    def _run_elsewhere(self, task: asyncio.Task[Any]) -> None:
+        # The task keeps what it raised, and the caller raises it.
+        with suppress(SystemExit, KeyboardInterrupt):
+            self._run_until(task)
+
+    def _run_until(self, task: asyncio.Task[Any]) -> None:
         # Not `run_until_complete`: after a Ctrl-C its own stop may still be on its way, and end the next.
         while not task.done():
             self._loop.run_forever()
@@ -117,11 +129,13 @@ class OwnLoop:
 
     def close(self) -> None:
         """See `LoopRunner`."""
-        loop = self._loop
         try:
-            loop.run_until_complete(_wind_up())
+            task = self._loop.create_task(_wind_up())
+            task.add_done_callback(self._stop)
+            self._step(task)
+            task.result()
         finally:
-            loop.close()
+            self._loop.close()
 
 
 class LoopThread:

@@ -155,11 +155,20 @@ class Scope:
             self._run_id = new_id()
         return self._run_id
 
+    def forget_id(self) -> None:
+        """Have the run named anew: its id belongs to another one."""
+        self._run_id = None
+
     @property
     def tags(self) -> list[str]:
-        """The run's own tag (`seq:step:1`, say), then those it inherited or was given."""
+        """The run's own tag (`seq:step:1`, say), those of its step, then those it inherited or was given."""
         own = [] if self.tag is None else [self.tag]
-        return own + [tag for tag in self.settings.tags if tag != self.tag]
+        return list(dict.fromkeys([*own, *self.step._own_tags, *self.settings.tags]))
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata of its step, under what it inherited or was given."""
+        return {**self.step._own_metadata, **self.settings.metadata}
 
     @property
     def path(self) -> str:

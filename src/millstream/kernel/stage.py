@@ -4,7 +4,7 @@ A step's own code never observes itself. With nobody watching, the wrapper hands
 generator, and a token passes through nothing else.
 """
 
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from millstream.kernel.cancel import Cancellation
@@ -29,6 +29,16 @@ class Step(Protocol):
     @property
     def _bound(self) -> "Step | None":
         """The runnable that a binding stands for; None if this is no binding."""
+        ...
+
+    @property
+    def _own_tags(self) -> Sequence[str]:
+        """What its own runs are tagged with, and no others."""
+        ...
+
+    @property
+    def _own_metadata(self) -> Mapping[str, Any]:
+        """What its own runs carry along, and no others."""
         ...
 
     @property

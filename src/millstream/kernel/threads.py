@@ -60,6 +60,10 @@ class _Worker:
                 continue
             try:
                 job.run()
+            except BaseException as error:
+                # A job keeps its errors to itself; one that does not is reported, and the worker lives on.
+                details = (type(error), error, error.__traceback__, self.thread)
+                threading.excepthook(threading.ExceptHookArgs(details))
             finally:
                 del job
                 with _lock:

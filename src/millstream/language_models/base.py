@@ -36,8 +36,8 @@ class LanguageModel(Runnable[Input, Output]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.tags = list(tags)
-        self.metadata = dict(metadata or {})
+        self._own_tags = list(tags)
+        self._own_metadata = dict(metadata or {})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

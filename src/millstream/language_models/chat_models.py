@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +103,7 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
 
         def stream(  # noqa: D102
             self, input: ModelInput, config: RunnableConfig | None = None, **kwargs: Any
-        ) -> Iterator[AIMessageChunk]: ...
+        ) -> Generator[AIMessageChunk, None, None]: ...
 
         def astream(  # noqa: D102
             self, input: ModelInput, config: RunnableConfig | None = None, **kwargs: Any

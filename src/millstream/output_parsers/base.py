@@ -20,7 +20,7 @@ class BaseOutputParser(Runnable[AIMessage | str, T_co]):
 
     @abstractmethod
     def parse(self, text: str) -> T_co:
-        """What the text says. Raises `OutputParserException`, or whatever fits, if it cannot be read."""
+        """What the text says. Raises an error of your choice if it cannot be read."""
         raise NotImplementedError
 
     async def _answer(self, input: Any, scope: Any, /, **kwargs: Any) -> T_co:

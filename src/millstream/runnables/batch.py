@@ -40,20 +40,19 @@ def enter_batch(
     inputs = list(inputs)
     configs = _config_list(config, len(inputs))
     _, scope, _ = enter_root(_BATCH, None, host, {})
-    limits = [limit for each in configs if (limit := each.get("max_concurrency")) is not None]
-    limit = min(limits) if limits else scope.settings.max_concurrency or DEFAULT_MAX_CONCURRENCY
     calls: list[Call] = []
     for index, (input, each) in enumerate(zip(inputs, configs, strict=True)):
         run, own, keywords = enter_root(step, each, host, kwargs)
+        if index and "run_id" not in each:
+            own.forget_id()  # a binding's: one id cannot name several runs
         own.cancellation.parent = scope.cancellation
         calls.append((index, run, input, own, keywords))
-    return scope, run_calls(scope, calls, limit, return_exceptions)
+    return scope, run_calls(scope, calls, return_exceptions)
 
 
 def _config_list(config: Any, count: int) -> list[Mapping[str, Any]]:
     if config is None or isinstance(config, Mapping):
         first = config or {}
-        # One id cannot name several runs.
         rest = {key: value for key, value in first.items() if key != "run_id"}
         return [first, *(rest for _ in range(count - 1))][:count]
     if len(config) != count:
@@ -64,9 +63,11 @@ def _config_list(config: Any, count: int) -> list[Mapping[str, Any]]:
 
 
 async def run_calls(
-    scope: Scope, calls: Sequence[Call], limit: int, return_exceptions: bool
+    scope: Scope, calls: Sequence[Call], return_exceptions: bool
 ) -> AsyncGenerator[tuple[int, Any], None]:
-    """Run every call, `limit` at once; yields `(index, answer)` as they are done."""
+    """Run every call, at most `max_concurrency` at once; yields `(index, answer)` as they are done."""
+    limits = [bound for call in calls if (bound := call[3].settings.max_concurrency) is not None]
+    limit = min(limits, default=DEFAULT_MAX_CONCURRENCY)
 
     async def run(call: Call) -> tuple[int, Any]:
         index, step, input, own, kwargs = call
@@ -113,9 +114,8 @@ class RunnableEach(Runnable[Sequence[Input], list[Other]]):
         for index, element in enumerate(input):
             step, own, keywords = enter_root(self.bound, {"callbacks": Nesting(scope)}, scope.host, kwargs)
             calls.append((index, step, element, own, keywords))
-        limit = scope.settings.max_concurrency or DEFAULT_MAX_CONCURRENCY
         answers: dict[int, Any] = {}
-        async with scope.reading(run_calls(scope, calls, limit, False)) as done:
+        async with scope.reading(run_calls(scope, calls, False)) as done:
             async for index, answer in done:
                 answers[index] = answer
         return [answers[index] for index in range(len(answers))]

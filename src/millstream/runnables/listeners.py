@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from millstream.kernel.cancel import Cancellation
 from millstream.kernel.scope import Scope
 
 
@@ -36,23 +37,23 @@ class Listeners:
         self._on_start = on_start
         self._on_end = on_end
         self._on_error = on_error
-        self._started: dict[str, float] = {}
+        self._started: dict[Scope, float] = {}
 
     async def started(self, scope: Scope) -> None:
         """See `Watcher`."""
-        self._started[scope.run_id] = time.time()
+        self._started[scope] = time.time()
         await self._tell(self._on_start, scope, self._run(scope))
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
         """See `Watcher`."""
         run = self._run(scope, inputs=input, outputs=output, end_time=time.time())
-        del self._started[scope.run_id]
+        del self._started[scope]
         await self._tell(self._on_end, scope, run)
 
     async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
         """See `Watcher`."""
         run = self._run(scope, inputs=input, error=error, end_time=time.time())
-        del self._started[scope.run_id]
+        del self._started[scope]
         await self._tell(self._on_error, scope, run)
 
     def _run(self, scope: Scope, **more: Any) -> Run:
@@ -60,8 +61,8 @@ class Listeners:
             id=scope.run_id,
             name=scope.name,
             tags=scope.tags,
-            metadata=dict(scope.settings.metadata),
-            start_time=self._started[scope.run_id],
+            metadata=scope.metadata,
+            start_time=self._started[scope],
             usage=scope.usage,
             **more,
         )
@@ -71,6 +72,8 @@ class Listeners:
         if listener is None:
             return
         host = scope.here
+        # A run that was cancelled has an end to tell of, too.
+        scope = scope.branch(Cancellation())
         try:
             if inspect.iscoroutinefunction(listener):
                 await host.wait(scope, listener, run)

@@ -13,6 +13,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
@@ -62,6 +63,10 @@ class Runnable(Generic[Input, Output]):
     _bound_kwargs: Mapping[str, Any] = {}
     _bound_watchers: tuple[Watcher, ...] = ()
 
+    # What its own runs are tagged with and carry along, and no others.
+    _own_tags: Sequence[str] = ()
+    _own_metadata: Mapping[str, Any] = {}
+
     #: Whether running it can block a thread: a parallel step gives such branches threads of their own.
     _may_block: ClassVar[bool] = True
 
@@ -109,7 +114,9 @@ class Runnable(Generic[Input, Output]):
 
     # --- streams --------------------------------------------------------------------------------------
 
-    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
+    def stream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Generator[Output, None, None]:
         """Yield the answer piece by piece, as it is made. Leaving the loop closes every step."""
         step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
         return stream_sync(scope, run_stream(step, Single(input), scope, kwargs))
@@ -123,7 +130,7 @@ class Runnable(Generic[Input, Output]):
 
     def transform(
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Output]:
+    ) -> Generator[Output, None, None]:
         """Turn a stream of inputs, which together are one input, into a stream of outputs."""
         from millstream.runnables.adapters import SyncSource
 
@@ -178,7 +185,7 @@ class Runnable(Generic[Input, Output]):
         *,
         return_exceptions: bool = False,
         **kwargs: Any,
-    ) -> Iterator[tuple[int, Output | Exception]]:
+    ) -> Generator[tuple[int, Output | Exception], None, None]:
         """Yield `(index, answer)` for each input, as they are done. See `batch`."""
         from millstream.runnables.batch import enter_batch
 
@@ -300,7 +307,7 @@ class Runnable(Generic[Input, Output]):
 
     def with_fallbacks(
         self,
-        fallbacks: Sequence[Runnable[Input, Output]],
+        fallbacks: Sequence[Runnable[Input, Output] | Callable[..., Any]],
         *,
         exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
         exception_key: str | None = None,

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +17,7 @@ from millstream import (
     Cancelled,
     ChatLocal,
     ChatPromptTemplate,
+    ConfigError,
     ContextLengthError,
     LocalLLM,
     MissingDependency,
@@ -111,7 +114,7 @@ def test_closing_a_stream_stops_the_generation(engine: Engine) -> None:
         next(stream)
         assert generating(engine) == 1
         begun = time.monotonic()
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         assert time.monotonic() - begun < 0.5
         assert generating(engine) == 0
 
@@ -181,6 +184,36 @@ def test_the_text_model_goes_on(colour: Colour) -> None:
     assert "".join(pieces) == colour.invoke(model, "One, two, three,")
     assert runs[0].usage.output_tokens == 6
     assert not runs[0].usage.estimated
+
+
+def test_sampling_by_name_and_names_that_are_none(colour: Colour) -> None:
+    assert colour.invoke(chat(max_tokens=3), "Say hello.", top_p=0.9, top_k=1).text
+    with pytest.raises(ConfigError, match="takes no temprature"):
+        colour.invoke(chat(), "Say hello.", temprature=0)
+
+
+def test_a_forked_child_is_told_and_does_not_hang() -> None:
+    program = (
+        "import os, signal, warnings\n"
+        "warnings.simplefilter('ignore', DeprecationWarning)\n"
+        "from millstream import ChatLocal, ModelError\n"
+        "model = ChatLocal(context=512, max_tokens=1)\n"
+        "model.load()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(20)\n"
+        "    try:\n"
+        "        model.invoke('x')\n"
+        "    except ModelError as error:\n"
+        "        assert 'forked' in str(error)\n"
+        "        raise SystemExit(7)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+        "assert model.invoke('x').usage_metadata.output_tokens == 1\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_model_that_is_not_there(colour: Colour, monkeypatch: pytest.MonkeyPatch) -> None:

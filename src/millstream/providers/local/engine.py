@@ -252,6 +252,9 @@ def _load(path: Path, *, name: str, context: int, parallel: int) -> Any:
     params.model.path = str(path)
     # A set: a plain string would be taken for a set of letters, and without one the answers name the path.
     params.model_alias = {name}
+    # One core is left to the rest of the program: its threads spin while they wait for each other, and on a
+    # core that is shared with other work each token then takes many times as long.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 2) - 1)
     # The server divides its context among the slots.
     params.n_ctx, params.n_parallel = context * parallel, parallel
     params.n_batch = params.n_ubatch = BATCH_TOKENS
@@ -303,10 +306,11 @@ def _refuse_after_fork() -> None:
 def _after_fork_in_child() -> None:
     global _places_lock
     _places_lock = threading.Lock()
-    _places.clear()
+    # Before anything lets go of them: to destroy a server here would wait for ever.
     for engine in list(_engines):
         engine.forsake()
     _engines.clear()
+    _places.clear()
     if _loaded_by is not None:
         # Registered last, it runs first: ends the process with its status before any handler can wait. By
         # then Python has flushed its files. Where the C library has no `on_exit`, a child needs `os._exit`.

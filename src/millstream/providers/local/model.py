@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from millstream.errors import ConfigError
 from millstream.kernel.cancel import Cancellation
 from millstream.kernel.host import Emit
 from millstream.kernel.scope import Scope
@@ -16,6 +17,11 @@ from millstream.providers.local.weights import find_model, model_name
 
 # Small models do not always find an end.
 DEFAULT_MAX_TOKENS = 512
+
+# How llama.cpp picks the next token, under its own names: they are passed on as they are.
+SAMPLING = frozenset(
+    {"top_p", "top_k", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty"}
+)
 
 Take = Callable[[bytes], Any]
 
@@ -55,7 +61,14 @@ class _Local:
         return engine_for(path, name=name, context=self.context, parallel=self.parallel)
 
     def _parameters(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return {**self._defaults, **{name: value for name, value in kwargs.items() if value is not None}}
+        given = {name: value for name, value in kwargs.items() if value is not None}
+        unknown = given.keys() - self._defaults.keys() - {"extra", "response_format"} - SAMPLING
+        if unknown:
+            known = ", ".join(sorted([*self._defaults, *SAMPLING]))
+            names = ", ".join(sorted(unknown))
+            raise ConfigError(f"The local model takes no {names}. Known: {known}; `extra` takes any field.")
+        extra = {name: given.pop(name) for name in SAMPLING & given.keys()} | given.pop("extra", {})
+        return {**self._defaults, **given, "extra": extra}
 
     def _pieces(self, body: bytes, kind: Kind, take: Take, scope: Scope) -> AsyncGenerator[Any, None]:
         """What `take` makes of each piece of the answer, where it makes anything."""
