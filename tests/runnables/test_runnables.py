@@ -483,4 +483,4 @@ def test_a_binding_hands_through_what_it_binds() -> None:
     assert bound.func is identity  # type: ignore[attr-defined]
     with pytest.raises(AttributeError):
         bound.nothing  # type: ignore[attr-defined]
-    assert bound.with_config(run_name="other").get_name() == "other"
+    assert bound.with_config(run_name="other").get_name() == "inner"

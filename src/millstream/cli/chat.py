@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Generator
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +13,6 @@ from millstream.cli.terminal import Screen, note
 if TYPE_CHECKING:
     from millstream.language_models import BaseChatModel
     from millstream.messages import AIMessageChunk, BaseMessage
-
-Chunks = Generator["AIMessageChunk", None, None]
 
 
 def chat(
@@ -51,8 +49,8 @@ def chat(
     """
     messages = _messages(system, question(prompt, piped()))
     given = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    return _show(_ask(_chat_model(model), messages, parameters))
+    parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return _show(_chat_model(model).stream(messages, **parameters))
 
 
 def piped() -> bytes | None:
@@ -101,12 +99,7 @@ def _messages(system: str | None, asked: str) -> "list[BaseMessage]":
     return [*([SystemMessage(_text(system))] if system else []), HumanMessage(asked)]
 
 
-def _ask(model: "BaseChatModel", messages: "list[BaseMessage]", parameters: dict[str, Any]) -> Chunks:
-    # A stream of the sync verbs is a generator: closing it stops the model.
-    return cast(Chunks, model.stream(messages, **parameters))
-
-
-def _show(chunks: Chunks) -> ExitCode:
+def _show(chunks: "Generator[AIMessageChunk, None, None]") -> ExitCode:
     from millstream.cli.tally import Tally
 
     tally = Tally()

@@ -15,6 +15,7 @@ from millstream.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
+    Content,
     MessageLike,
     PromptValue,
     UsageMetadata,
@@ -113,18 +114,20 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
 class _Stamp:
     """Makes chunks of what a model yields: the same id on all, and usage on the last."""
 
-    __slots__ = ("_messages", "characters", "ended", "id", "usage")
+    __slots__ = ("_blocks", "_messages", "characters", "ended", "id", "usage")
 
     def __init__(self, messages: list[BaseMessage], scope: Scope) -> None:
         self._messages = messages
         self.id = f"{OWN_ID}{scope.run_id}"
         self.characters = 0
+        self._blocks = False
         self.usage: UsageMetadata | None = None
         self.ended = False
 
     def mark(self, item: Any) -> AIMessageChunk:
         """The chunk that goes out for what the model yielded, which stays as it is."""
         chunk = _chunk_of(item)
+        self._blocks = not isinstance(chunk.content, str)
         if isinstance(chunk.content, str):
             self.characters += len(chunk.content)
         if chunk.id is None or chunk.id.startswith(OWN_ID):
@@ -154,7 +157,8 @@ class _Stamp:
         usage = None
         if self.usage is None:
             usage = self.usage = self._estimate()
-        return AIMessageChunk("", id=self.id, usage_metadata=usage, chunk_position="last")
+        content: Content = [] if self._blocks else ""
+        return AIMessageChunk(content, id=self.id, usage_metadata=usage, chunk_position="last")
 
     def _estimate(self) -> UsageMetadata:
         asked = 0

@@ -45,8 +45,8 @@ class RunnableBinding(Runnable[Input, Output]):
         return self._bound_kwargs
 
     def get_name(self) -> str:
-        """The name that its runs carry."""
-        return self._bound_config.get("run_name") or self.bound.get_name()
+        """The name of what is bound; a `run_name` in the config names the runs, and not the runnable."""
+        return self.bound.get_name()
 
     def __repr__(self) -> str:
         return (

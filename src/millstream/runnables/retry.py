@@ -40,6 +40,10 @@ class RunnableRetry(Runnable[Input, Output]):
         self._wait = wait_exponential_jitter
         self._may_block = True  # type: ignore[misc]
 
+    def get_name(self) -> str:
+        """The name that its runs carry: that of what is tried."""
+        return self.name or self.bound.get_name()
+
     def _attempts(self) -> Iterator[tuple[int, str | None]]:
         for number in range(1, self.stop_after_attempt + 1):
             yield number, f"retry:attempt:{number}" if number > 1 else None

@@ -224,15 +224,15 @@ class Runnable(Generic[Input, Output]):
     def __or__(self, other: Callable[[Any], Other]) -> Runnable[Input, Other]: ...
     def __or__(self, other: Any) -> Any:
         """The chain of this step and the next: a runnable, a function, a generator function or a dict."""
-        from millstream.runnables.sequence import RunnableSequence
+        from millstream.runnables.sequence import join
 
-        return RunnableSequence(self, other)
+        return join(self, other)
 
     def __ror__(self, other: Any) -> Runnable[Any, Output]:
         """The same, after a function or a dict."""
-        from millstream.runnables.sequence import RunnableSequence
+        from millstream.runnables.sequence import join
 
-        return RunnableSequence(other, self)
+        return join(other, self)
 
     def pipe(self, *others: Any, name: str | None = None) -> Runnable[Input, Any]:
         """`a.pipe(b, c)` is `a | b | c`."""

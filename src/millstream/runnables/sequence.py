@@ -56,3 +56,13 @@ class RunnableSequence(Runnable[Input, Output]):
             stream = open_stream(step, stream, scope, tag, kwargs)
             kwargs = {}
         return stream  # type: ignore[no-any-return]
+
+
+def join(first: Any, second: Any) -> RunnableSequence[Any, Any]:
+    """`first | second`: a named sequence keeps its name, unless a runnable is put before it."""
+    name: str | None = None
+    if isinstance(first, RunnableSequence):
+        name = first.name or (second.name if isinstance(second, RunnableSequence) else None)
+    elif isinstance(second, RunnableSequence) and not isinstance(first, Runnable):
+        name = second.name
+    return RunnableSequence(first, second, name=name)
