@@ -14,7 +14,7 @@ help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/ready-run ## set up, and stream an answer of the real local model to the terminal
-	@$(BIN)/millstream chat "$(PROMPT)"
+	@$(BIN)/millstream chat "$(PROMPT)" < /dev/null
 
 test: .venv/ready-dev ## set up, and run all tests
 	$(BIN)/python -m pytest

@@ -1,6 +1,7 @@
 """What the same work costs with nothing around it: two hand-written generators that make the same struct."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 from millstream import AIMessageChunk
 
@@ -10,7 +11,7 @@ def model(words: Sequence[str]) -> Iterator[AIMessageChunk]:
         yield AIMessageChunk(content=word)
 
 
-def parser(chunks: Iterator[AIMessageChunk]) -> Iterator[str]:
+def parser(chunks: Iterator[AIMessageChunk]) -> Iterator[Any]:
     for chunk in chunks:
         yield chunk.content
 
@@ -20,6 +21,6 @@ async def amodel(words: Sequence[str]) -> AsyncIterator[AIMessageChunk]:
         yield AIMessageChunk(content=word)
 
 
-async def aparser(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[str]:
+async def aparser(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[Any]:
     async for chunk in chunks:
         yield chunk.content

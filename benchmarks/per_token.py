@@ -16,7 +16,7 @@ TOKENS = 1000
 WORDS = [f"word{number} " for number in range(TOKENS)]
 
 # So many streams make one sample; the peer's take long enough one by one.
-STREAMS = 20
+STREAMS = 5
 
 
 def rows() -> list[Row]:
@@ -32,19 +32,19 @@ def plain_sync() -> Row:
         times["peer"],
         times["floor"],
         [
-            times_below(times["peer"], times["ours"], 20),
-            times_above(times["ours"], times["floor"], 6),
+            times_below(times.ratio("peer", "ours"), 20),
+            times_above(times.ratio("ours", "floor"), 6),
         ],
     )
 
 
-def plain_sync_samples(peer_streams: int = 1) -> dict[str, Sample]:
+def plain_sync_samples() -> dict[str, Sample]:
     ours = chains_millstream.chain_of(chains_millstream.PlainModel(WORDS))
     peer = chains_peer.chain_of(chains_peer.PlainModel(words=WORDS))
     return {
-        "floor": each(lambda: _read(floor.parser(floor.model(WORDS))), STREAMS, TOKENS),
+        "floor": each(lambda: _read(floor.parser(floor.model(WORDS))), 4 * STREAMS, TOKENS),
         "ours": each(lambda: _read(ours.stream(INPUT)), STREAMS, TOKENS),
-        "peer": each(lambda: _read(peer.stream(INPUT)), peer_streams, TOKENS),
+        "peer": each(lambda: _read(peer.stream(INPUT)), 1, TOKENS),
     }
 
 
@@ -53,7 +53,7 @@ def async_in_asyncio() -> Row:
     peer = chains_peer.chain_of(chains_peer.AsyncModel(words=WORDS))
     times = interleaved(
         {
-            "floor": aeach(lambda: _aread(floor.aparser(floor.amodel(WORDS))), STREAMS, TOKENS),
+            "floor": aeach(lambda: _aread(floor.aparser(floor.amodel(WORDS))), 4 * STREAMS, TOKENS),
             "ours": aeach(lambda: _aread(ours.astream(INPUT)), STREAMS, TOKENS),
             "peer": aeach(lambda: _aread(peer.astream(INPUT)), 1, TOKENS),
         }
@@ -64,7 +64,7 @@ def async_in_asyncio() -> Row:
         times["ours"],
         times["peer"],
         times["floor"],
-        [times_below(times["peer"], times["ours"], 60)],
+        [times_below(times.ratio("peer", "ours"), 60)],
     )
 
 
@@ -83,7 +83,7 @@ def plain_in_asyncio() -> Row:
         times["ours"],
         times["peer"],
         None,
-        [times_below(times["peer"], times["ours"], 30)],
+        [times_below(times.ratio("peer", "ours"), 30)],
     )
 
 
@@ -95,5 +95,3 @@ def _read(stream: Iterable[Any]) -> None:
 async def _aread(stream: AsyncIterable[Any]) -> None:
     async for _ in stream:
         pass
-
-

@@ -20,7 +20,7 @@ class Limit:
         return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
 
     def shown_ratio(self) -> str:
-        return f"{number(self.ratio)} {self.against}"
+        return f"{number(self.ratio)}{self.against}"
 
     def shown_bound(self) -> str:
         return f"{'≥' if self.at_least else '≤'} {number(self.bound)}"
@@ -43,14 +43,14 @@ class Row:
         return all(limit.met for limit in self.limits)
 
 
-def times_below(peer: float, ours: float, bound: float) -> Limit:
+def times_below(ratio: float, bound: float) -> Limit:
     """The budget "at least `bound` times below langchain-core"."""
-    return Limit(peer / ours, bound, "x below", at_least=True)
+    return Limit(ratio, bound, "x below", at_least=True)
 
 
-def times_above(ours: float, floor: float, bound: float) -> Limit:
+def times_above(ratio: float, bound: float) -> Limit:
     """The budget "at most `bound` times the hand-written floor"."""
-    return Limit(ours / floor, bound, "x floor")
+    return Limit(ratio, bound, "x the floor")
 
 
 def number(value: float) -> str:

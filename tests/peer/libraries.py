@@ -41,11 +41,11 @@ class Library:
 
     def chat(self, *answers: Script) -> Any:
         """A chat model that gives these answers in turn."""
-        return self._chat(answers)
+        return self._chat(answers, "model")
 
     def llm(self, *answers: Script) -> Any:
         """A text model that gives these answers in turn."""
-        return self._llm(answers)
+        return self._llm(answers, "text model")
 
 
 def _play(turn: Iterator[Script]) -> Iterator[Any]:
@@ -64,7 +64,9 @@ class PeerChat(BaseChatModel):
     def _llm_type(self) -> str:
         return "scripted"
 
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
         return generate_from_stream(self._stream(messages))
 
     def _stream(
@@ -116,11 +118,16 @@ class _Turns:
         return answer
 
 
-OURS = Library("millstream", FakeChatModel, FakeLLM, millstream)
+OURS = Library(
+    "millstream",
+    lambda answers, name: FakeChatModel(answers, name=name),
+    lambda answers, name: FakeLLM(answers, name=name),
+    millstream,
+)
 PEER = Library(
     "langchain-core",
-    lambda answers: PeerChat(turn=_Turns(answers)),
-    lambda answers: PeerLLM(turn=_Turns(answers)),
+    lambda answers, name: PeerChat(turn=_Turns(answers), name=name),
+    lambda answers, name: PeerLLM(turn=_Turns(answers), name=name),
     langchain_core.runnables,
     langchain_core.runnables.utils,
     langchain_core.messages,

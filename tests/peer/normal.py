@@ -1,6 +1,6 @@
 """Values of both libraries as plain ones that can be compared."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -88,6 +88,6 @@ def by_key(pieces: Sequence[Any], plain: Plain) -> Any:
     return counts, {key: by_key([piece[key] for piece in pieces if key in piece], plain) for key in keys}
 
 
-def merged(pieces: Iterable[Any]) -> Any:
-    """What the pieces of a stream add up to, by the library's own `+`."""
-    return reduce(add, pieces)
+def merged(pieces: Sequence[Any]) -> Any:
+    """What the pieces of a stream add up to, by the library's own `+`; None if there are none."""
+    return reduce(add, pieces) if pieces else None

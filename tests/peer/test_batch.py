@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.peer.compare import BATCHING, COLOURS, USUAL, Case, Differs, compare, each, fails
+from tests.peer.compare import BATCHING, COLOURS, USUAL, Case, Differs, compare, each, fails, gives
 from tests.peer.libraries import OURS, PEER
 from tests.peer.steps import Broken, aupper, join_values, slowly, upper
 
@@ -43,8 +43,14 @@ BATCHES = [
     Case("several fail", _picky, many=["b", "cab", "d", "ab", "e"], verbs=BATCHING[1:]),
     Case("one fails, limited", _picky, many=["b", "cab", "d"], config={"max_concurrency": 1}),
     Case("the only one fails", _picky, many=["a"]),
-    Case("one fails in a sequence", lambda lib: lib.RunnableLambda(upper) | str.lower | _picky(lib), many=["b", "a"]),
-    Case("one fails in a parallel", lambda lib: lib.RunnableParallel(a=_picky(lib), b=upper), many=["b", "a"]),
+    Case(
+        "one fails in a sequence",
+        lambda lib: lib.RunnableLambda(upper) | str.lower | _picky(lib),
+        many=["b", "a"],
+    ),
+    Case(
+        "one fails in a parallel", lambda lib: lib.RunnableParallel(a=_picky(lib), b=upper), many=["b", "a"]
+    ),
     Case("with keywords", lambda lib: lib.RunnableLambda(lambda t, n: t * n), many=TEXTS, kwargs={"n": 2}),
     Case("a binding", lambda lib: lib.RunnableLambda(lambda t, n: t * n).bind(n=3), many=TEXTS),
     Case(
@@ -71,7 +77,12 @@ EACH = [
     Case("none", lambda lib: lib.RunnableLambda(upper).map(), input=[]),
     Case("one fails", lambda lib: _picky(lib).map(), input=["b", "a", "c"]),
     Case("limited", lambda lib: lib.RunnableLambda(slowly).map(), input=TEXTS, config={"max_concurrency": 2}),
-    Case("lists in pieces", lambda lib: lib.RunnableLambda(upper).map(), input=["a", "b"], pieces=[["a"], ["b"]]),
+    Case(
+        "lists in pieces",
+        lambda lib: lib.RunnableLambda(upper).map(),
+        input=["a", "b"],
+        pieces=[["a"], ["b"]],
+    ),
     Case("tuples", lambda lib: lib.RunnableLambda(upper).map(), input=("a", "b")),
 ]
 
@@ -81,6 +92,12 @@ def test_map(case, verb, colour):
     compare(case, verb, colour)
 
 
+def _map(lib: Any) -> Any:
+    return lib.RunnableLambda(upper).map()
+
+
+def _no_list(answer: list[Any]) -> Differs:
+    return Differs("map-of-no-list", ours=fails(TypeError), peer=gives(answer))
 
 
 class _Meter:
@@ -113,7 +130,11 @@ async def _exhaust(stream: Any) -> None:
 @pytest.mark.parametrize("lib", [OURS, PEER], ids=str)
 def test_max_concurrency_is_reached_and_kept(lib, verb, colour, limit):
     meter = _Meter(limit)
-    step, inputs, config = lib.RunnableLambda(meter.__call__), list(range(2 * limit)), {"max_concurrency": limit}
+    step, inputs, config = (
+        lib.RunnableLambda(meter.__call__),
+        list(range(2 * limit)),
+        {"max_concurrency": limit},
+    )
 
     def run() -> None:
         if verb == "batch":
@@ -139,3 +160,77 @@ def test_max_concurrency_is_reached_and_kept(lib, verb, colour, limit):
     else:
         asyncio.run(arun() if colour == "async" else in_loop())
     assert meter.most == limit
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("lib", [OURS, PEER], ids=str)
+def test_answers_come_as_they_are_done(lib, colour):
+    """The first input waits until the second one's answer was given out."""
+    told = threading.Event()
+
+    def wait(value: int) -> int:
+        if value == 0:
+            assert told.wait(10)
+        return value
+
+    step, order = lib.RunnableLambda(wait), list[int]()
+
+    def note(index: int) -> None:
+        order.append(index)
+        told.set()
+
+    def run() -> None:
+        for index, _ in step.batch_as_completed([0, 1]):
+            note(index)
+
+    async def arun() -> None:
+        async for index, _ in step.abatch_as_completed([0, 1]):
+            note(index)
+
+    async def in_loop() -> None:
+        run()
+
+    if colour == "sync":
+        run()
+    else:
+        asyncio.run(arun() if colour == "async" else in_loop())
+    assert order == [1, 0]
+
+
+@pytest.mark.differs("batch-concurrency")
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_difference_batches_are_limited_by_default(colour):
+    ours = _Meter(16)
+    step = OURS.RunnableLambda(ours.__call__)
+    if colour == "sync":
+        step.batch(range(32))
+    else:
+        asyncio.run(step.abatch(range(32)))
+    assert ours.most == 16
+    # The peer's async batch has no limit; its sync one depends on the machine.
+    running, most = 0, 0
+
+    async def count(value: Any) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    asyncio.run(PEER.RunnableLambda(count).abatch(list(range(32))))
+    assert most == 32
+
+
+NO_LISTS = [
+    Case("text", lambda lib: _map(lib), input="ab", differs=_no_list(["A", "B"])),
+    Case("dict", lambda lib: _map(lib), input={"a": 1}, differs=_no_list(["A"])),
+    Case("set", lambda lib: _map(lib), input=lambda lib: {"a"}, differs=_no_list(["A"])),
+    Case("iterator", lambda lib: _map(lib), input=lambda lib: iter("ab"), many=[], differs=_no_list([])),
+    Case("number", lambda lib: _map(lib), input=3),
+    Case("None", lambda lib: _map(lib), input=None),
+]
+
+
+@each(NO_LISTS, ["invoke", "stream"])
+def test_map_of_no_list(case, verb, colour):
+    compare(case, verb, colour)

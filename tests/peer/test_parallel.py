@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.peer.compare import COLOURS, VERBS, Case, Differs, compare, each, fails, gives, outcome
+from tests.peer.compare import COLOURS, VERBS, Case, compare, each, outcome
 from tests.peer.libraries import OURS, PEER
 from tests.peer.steps import (
-    Broken,
     abreak_after_two,
     afail,
     aletters,
@@ -55,9 +54,15 @@ PARALLELS = [
     Case("two functions", lambda lib: lib.RunnableParallel({"a": upper, "b": double}), interleaves=True),
     Case("slow ones", lambda lib: lib.RunnableParallel(a=slowly, b=slowly, c=double), interleaves=True),
     Case("two streams", _two_streams, interleaves=True),
-    Case("a stream and a function", lambda lib: lib.RunnableParallel(a=_letters(lib), b=upper), interleaves=True),
+    Case(
+        "a stream and a function",
+        lambda lib: lib.RunnableParallel(a=_letters(lib), b=upper),
+        interleaves=True,
+    ),
     Case("a dict at the end", lambda lib: _letters(lib) | {"a": _shout(lib), "b": double}, interleaves=True),
-    Case("a dict at the start", lambda lib: {"a": _letters(lib), "b": upper} | lib.RunnableLambda(join_values)),
+    Case(
+        "a dict at the start", lambda lib: {"a": _letters(lib), "b": upper} | lib.RunnableLambda(join_values)
+    ),
     Case(
         "a dict in the middle",
         lambda lib: lib.RunnableLambda(double) | {"a": _letters(lib), "b": _shout(lib)} | join_values,
@@ -68,15 +73,28 @@ PARALLELS = [
         interleaves=True,
     ),
     Case("nested", _nested, interleaves=True),
-    Case("nested, then a function", lambda lib: _nested(lib) | (lambda d: d["inner"]["b"]["deeper"] + d["outer"])),
-    Case("many keys", lambda lib: lib.RunnableParallel({f"k{n}": _letters(lib) for n in range(9)}), interleaves=True),
+    Case(
+        "nested, then a function",
+        lambda lib: _nested(lib) | (lambda d: d["inner"]["b"]["deeper"] + d["outer"]),
+    ),
+    Case(
+        "many keys",
+        lambda lib: lib.RunnableParallel({f"k{n}": _letters(lib) for n in range(9)}),
+        interleaves=True,
+    ),
     Case(
         "generator functions as values",
         lambda lib: lib.RunnableParallel({"a": lib.RunnableLambda(spell, aspell), "b": _speller(lib)}),
         interleaves=True,
     ),
-    Case("keys by keyword and dict", lambda lib: lib.RunnableParallel({"a": upper}, b=double), interleaves=True),
-    Case("same step twice", lambda lib: (lambda s: lib.RunnableParallel(a=s, b=s))(_letters(lib)), interleaves=True),
+    Case(
+        "keys by keyword and dict", lambda lib: lib.RunnableParallel({"a": upper}, b=double), interleaves=True
+    ),
+    Case(
+        "same step twice",
+        lambda lib: (lambda s: lib.RunnableParallel(a=s, b=s))(_letters(lib)),
+        interleaves=True,
+    ),
     Case(
         "numbers and lists",
         lambda lib: lib.RunnableParallel(a=lambda x: x + 1, b=lambda x: [x]),
@@ -89,7 +107,11 @@ PARALLELS = [
         lambda lib: lib.RunnableParallel(a=lambda x: None, b=lib.RunnablePassthrough()),
         interleaves=True,
     ),
-    Case("one fails", lambda lib: lib.RunnableParallel(a=upper, b=lib.RunnableLambda(fail, afail)), interleaves=True),
+    Case(
+        "one fails",
+        lambda lib: lib.RunnableParallel(a=upper, b=lib.RunnableLambda(fail, afail)),
+        interleaves=True,
+    ),
     Case(
         "one fails in its stream",
         lambda lib: lib.RunnableParallel(
@@ -103,8 +125,14 @@ PARALLELS = [
         config={"max_concurrency": 2},
         interleaves=True,
     ),
-    Case("one at a time", _two_streams, config={"max_concurrency": 1}, interleaves=True, verbs=["invoke", "stream"]),
-    Case("none at all", lambda lib: lib.RunnableParallel(), verbs=["invoke", "batch"]),
+    Case(
+        "one at a time",
+        _two_streams,
+        config={"max_concurrency": 1},
+        interleaves=True,
+        verbs=["invoke", "stream"],
+    ),
+    Case("none at all", lambda lib: lib.RunnableParallel()),
     Case("map", lambda lib: lib.RunnableMap(a=upper, b=double), interleaves=True),
 ]
 
@@ -136,3 +164,35 @@ class _Arguments:
     input = "abcd"
     config = None
     kwargs: dict[str, Any] = {}
+
+
+class _Meter:
+    """A function for the branches: the first ones wait for each other, and it counts how many run at once."""
+
+    def __init__(self, together: int) -> None:
+        self.most = 0
+        self._running = 0
+        self._lock = threading.Lock()
+        self._meeting = threading.Barrier(together)
+
+    def __call__(self, value: Any) -> Any:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        self._meeting.wait(10)
+        with self._lock:
+            self._running -= 1
+        return value
+
+
+@pytest.mark.differs("parallel-limit")
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("verb", ["invoke", "stream"])
+def test_max_concurrency_of_branches(verb, colour):
+    for lib in (OURS, PEER):
+        peer_is_unlimited = lib is PEER and colour == "async"
+        meter = _Meter(4 if peer_is_unlimited else 2)
+        step = lib.RunnableParallel({key: lib.RunnableLambda(meter.__call__) for key in "abcd"})
+        case = Case("limited", lambda _, step=step: step, config={"max_concurrency": 2}, interleaves=True)
+        assert outcome(case, lib, verb, colour).error is None
+        assert meter.most == (4 if peer_is_unlimited else 2)

@@ -1,9 +1,15 @@
 """Passthrough, assign and pick beside langchain-core's."""
 
+import asyncio
+import threading
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.peer.compare import EVERY, Case, Differs, compare, each, fails
-from tests.peer.steps import aletters, ashout, aupper, double, fail, join_values, letters, shout, upper
+from tests.peer.libraries import OURS, PEER
+from tests.peer.steps import aletters, ashout, double, fail, join_values, letters, shout, upper
 
 
 def _noting(lib: Any, asynchronous: bool = False) -> Any:
@@ -114,7 +120,8 @@ ASSIGNS = [
 ]
 
 
-@each(ASSIGNS)
+# On a stream of pieces, the input's and the new keys' come as they are made.
+@each([replace(case, interleaves=case.interleaves or ["transform"]) for case in ASSIGNS])
 def test_assigns(case, verb, colour):
     compare(case, verb, colour)
 
@@ -144,3 +151,50 @@ PICKS = [
 @each(PICKS)
 def test_picks(case, verb, colour):
     compare(case, verb, colour)
+
+
+class _Feed:
+    """Two pieces of input; the second one waits a while for the new key's first piece to be seen."""
+
+    def __init__(self) -> None:
+        self.seen = threading.Event()
+
+    def pieces(self) -> Any:
+        yield {"question": "a"}
+        self.seen.wait(0.5)
+        yield {"question": "b"}
+
+    async def apieces(self) -> Any:
+        yield {"question": "a"}
+        for _ in range(100):
+            await asyncio.sleep(0 if self.seen.is_set() else 0.005)
+        yield {"question": "b"}
+
+    def told(self, key: str, keys: list[str]) -> None:
+        keys.append(key)
+        if key == "new":
+            self.seen.set()
+
+
+def _keys_in_order(lib: Any, colour: str) -> list[str]:
+    step, feed, keys = lib.RunnablePassthrough.assign(new=lib.RunnablePick("question")), _Feed(), list[str]()
+
+    async def run() -> None:
+        async for piece in step.atransform(feed.apieces()):
+            feed.told(*piece, keys)
+
+    if colour == "async":
+        asyncio.run(run())
+    else:
+        for piece in step.transform(feed.pieces()):
+            feed.told(*piece, keys)
+    return keys
+
+
+@pytest.mark.differs("assign-streams")
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_difference_assign_does_not_wait_for_the_end_of_its_input(colour):
+    assert _keys_in_order(PEER, colour) == ["question", "question", "new", "new"]
+    ours = _keys_in_order(OURS, colour)
+    assert ours.index("new") < 2
+    assert sorted(ours) == ["new", "new", "question", "question"]

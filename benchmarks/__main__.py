@@ -1,0 +1,34 @@
+"""Measure everything, print the table, and write it beside this file. Fails if a budget is not met."""
+
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import answers, counting, gathering, imports, machine, memory, per_token, table
+from benchmarks.measure import ROUNDS, TURNS
+from benchmarks.rows import Row
+
+_HERE = Path(__file__).parent
+_PARTS = (per_token, answers, gathering, imports, memory, counting)
+
+
+def main() -> int:
+    rows: list[Row] = []
+    for part in _PARTS:
+        print(f"measuring {part.__name__.rpartition('.')[2]} ...", file=sys.stderr)
+        rows += part.rows()
+    facts = machine.facts()
+    print(table.printed(rows))
+    method = {"rounds": ROUNDS, "turns": TURNS, "tokens": per_token.TOKENS, "imports": imports.ROUNDS}
+    (_HERE / "RESULTS.md").write_text(table.markdown(rows, facts, **method), encoding="utf-8")
+    (_HERE / "results.json").write_text(
+        json.dumps(table.data(rows, facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    missed = [row.what for row in rows if not row.met]
+    if missed:
+        print(f"Over budget: {'; '.join(missed)}.", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

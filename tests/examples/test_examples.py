@@ -1,0 +1,111 @@
+"""Each program in `examples/` runs to its end, prints what it should, and says nothing on stderr."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCES = Path(__file__).parents[2] / "src"
+LOCAL = {"hello.py", "sentences.py"}
+SECONDS = 100
+
+# What each prints; None where only the fact counts that it prints something.
+EXPECTED = {
+    "batch.py": """\
+['RIVERS', 'BEND']
+1 IT
+2 BENDS
+0 MEANDERING
+['RIVERS', ValueError("'1/0' is no word")]
+""",
+    "cancel.py": """\
+and and and (closed) after a break
+and (closed) after by_leaving
+(closed) too slow after by_timeout
+(closed) cancelled after by_cancel
+""",
+    "hello.py": None,
+    "messages.py": None,
+    "notebook.py": """\
+RIVERS BEND
+'RIVERS '
+'BEND'
+''
+""",
+    "own_model.py": """\
+Streaming       stream  ['rivers ', 'bend ', 'slowly ', '']
+AsyncStreaming  stream  ['rivers ', 'bend ', 'slowly ', '']
+Whole           stream  ['rivers bend slowly', '']
+AsyncWhole      stream  ['rivers bend slowly', '']
+Streaming       astream ['rivers ', 'bend ', 'slowly ', '']
+AsyncStreaming  astream ['rivers ', 'bend ', 'slowly ', '']
+Whole           astream ['rivers bend slowly', '']
+AsyncWhole      astream ['rivers bend slowly', '']
+""",
+    "prompts.py": None,
+}
+
+
+def run(name: str) -> str:
+    """The output of an example, with warnings as errors."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        env=environment,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def names(*, local: bool) -> list[str]:
+    """The examples, those with the local model or the others."""
+    found = {path.name for path in EXAMPLES.glob("*.py")}
+    return sorted(found & LOCAL if local else found - LOCAL)
+
+
+@pytest.mark.parametrize("name", [name for name in names(local=False) if name != "parallel.py"])
+def test_example(name: str) -> None:
+    printed = run(name)
+    expected = EXPECTED.get(name)
+    assert printed
+    assert expected is None or printed == expected
+
+
+def test_parallel_streams_every_branch_and_adds_up() -> None:
+    *pieces, answer = run("parallel.py").splitlines()
+    assert answer == str({"calm": "They are fine.", "hasty": "Love them!"})
+    told = [next(iter(ast.literal_eval(piece).items())) for piece in pieces]
+    assert "".join(text for key, text in told if key == "calm") == "They are fine."
+    assert "".join(text for key, text in told if key == "hasty") == "Love them!"
+
+
+@pytest.mark.local
+def test_hello_prints_an_answer() -> None:
+    assert "river" in run("hello.py").lower()
+
+
+@pytest.mark.local
+def test_sentences_are_the_same_in_both_colours_of_verb_and_generator() -> None:
+    runs: dict[str, list[str]] = {}
+    sentences: list[str] = []
+    for line in run("sentences.py").splitlines():
+        if not line.startswith("  - "):
+            sentences = runs[line] = []
+        else:
+            sentences.append(line)
+    assert list(runs) == ["sentences, sync", "asentences, sync", "sentences, async", "asentences, async"]
+    first = runs["sentences, sync"]
+    assert len(first) >= 2
+    assert all(other == first for other in runs.values())
+
+
+def test_every_example_says_what_it_is() -> None:
+    for path in EXAMPLES.glob("*.py"):
+        assert path.read_text(encoding="utf-8").startswith('"""'), path.name
