@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -282,7 +283,7 @@ def test_retry_waits_longer_each_time() -> None:
             await step.ainvoke("x")
 
     _, seconds = run_virtual(run())
-    waits = [after - before for before, after in zip(attempts, attempts[1:], strict=False)]
+    waits = [after - before for before, after in pairwise(attempts)]
     assert [1 <= waits[0] <= 2, 2 <= waits[1] <= 3, 4 <= waits[2] <= 5] == [True] * 3
     assert seconds == pytest.approx(sum(waits))
 
