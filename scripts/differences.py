@@ -32,7 +32,7 @@ def _lines() -> Iterator[str]:
     for area, entries in groupby(DIFFERENCES.values(), key=lambda entry: entry.area):
         yield f"## {area}\n"
         for entry in entries:
-            yield f"### {entry.title} {{ #{entry.key} }}\n"
+            yield f"### {entry.title}\n"
             yield f"- **langchain-core:** {entry.peer}"
             yield f"- **millstream:** {entry.ours}"
             yield f"- **Why:** {entry.why}\n"

@@ -9,6 +9,7 @@ from millstream import (
     AIMessage,
     AIMessageChunk,
     BaseChatModel,
+    Cancelled,
     ChatPromptTemplate,
     HumanMessage,
     InputError,
@@ -16,6 +17,7 @@ from millstream import (
     ToolCallChunk,
     UsageMetadata,
 )
+from millstream.kernel.scope import current_scope
 from millstream.messages import BaseMessage
 from millstream.testing import FakeChatModel
 from tests.conftest import Colour
@@ -113,6 +115,52 @@ def test_a_models_tags_and_metadata_are_its_own_runs(colour: Colour) -> None:
     colour.invoke(model.with_listeners(on_end=runs.append), "x", {"tags": ["all"], "metadata": {"size": 2}})
     assert runs[0].tags == ["mine", "all"]
     assert runs[0].metadata == {"size": 2, "kept": True}
+
+
+def test_the_last_chunk_is_empty_in_the_way_of_the_one_before(colour: Colour) -> None:
+    block = [{"type": "text", "text": "a", "index": 0}]
+
+    class Mixes(BaseChatModel):
+        def __init__(self, *contents: Any) -> None:
+            super().__init__()
+            self.contents = contents
+
+        def _stream(self, messages: Any, **kwargs: Any) -> Iterator[AIMessageChunk]:
+            for content in self.contents:
+                yield AIMessageChunk(content)
+
+    assert colour.stream(Mixes("a", block), "x")[-1].content == []
+    assert colour.stream(Mixes(block, "a"), "x")[-1].content == ""
+
+
+def test_a_returned_chunk_gets_an_id_and_usage_too(colour: Colour) -> None:
+    class Returns(BaseChatModel):
+        def _generate(self, messages: Any, **kwargs: Any) -> AIMessageChunk:
+            return AIMessageChunk("abcd")
+
+    message = colour.invoke(Returns(), "x")
+    assert type(message) is AIMessage
+    assert message.id.startswith("run-")
+    assert message.usage_metadata.estimated
+    assert message.usage_metadata.output_tokens == 1
+
+
+def test_a_cancel_is_noticed_between_the_items_of_an_answer(colour: Colour) -> None:
+    said: list[int] = []
+
+    class Endless(BaseChatModel):
+        def _stream(self, messages: Any, **kwargs: Any) -> Iterator[str]:
+            for number in range(10**9):
+                said.append(number)
+                if number == 100:
+                    scope = current_scope()
+                    assert scope is not None
+                    scope.cancel()
+                yield "x"
+
+    with pytest.raises(Cancelled):
+        colour.invoke(Endless(), "x")
+    assert len(said) < 1000
 
 
 def test_listeners_are_told_the_usage() -> None:

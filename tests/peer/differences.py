@@ -78,8 +78,8 @@ _differs(
     RUNNABLES,
     "every-colour",
     "Functions of one colour under the verbs of the other",
-    peer="An `async` function under `invoke`, a generator function under `astream`, and a `RunnableGenerator` of "
-    "one colour under the other's verbs raise `TypeError` or `NotImplementedError`.",
+    peer="An `async` function under `invoke`, a generator function under `astream`, and a "
+    "`RunnableGenerator` of one colour under the other's verbs raise `TypeError` or `NotImplementedError`.",
     ours="All of them run: an `async` function on a private event loop, a plain one in a worker thread.",
     why="A chain that works under one verb works under all.",
 )
@@ -87,8 +87,8 @@ _differs(
     RUNNABLES,
     "wrong-input",
     "Errors about an argument of the wrong kind",
-    peer="Some are a `ValueError` (`assign` and `pick` on no dict, `exception_key` on no dict, a batch with too "
-    "few configs), others a `TypeError`.",
+    peer="Some are a `ValueError` (`assign`, `pick` and `exception_key` on no dict, a batch with too few "
+    "configs), others a `TypeError`.",
     ours="`InputError` or `ConfigError`; both are a `TypeError`.",
     why="One kind of mistake, one kind of error.",
 )
@@ -137,7 +137,7 @@ _differs(
     "step-notes",
     "Which step an error came from",
     peer="The traceback, through the library's frames, is all there is.",
-    ours="The exception is the user's own, and carries a note (`__notes__`) that names the step and its path.",
+    ours="The exception is the user's own, with a note (`__notes__`) that names the step and its path.",
     why="A chain of twenty lambdas has twenty frames that look the same.",
 )
 _differs(
@@ -272,7 +272,8 @@ _differs(
     RUNNABLES,
     "listener-runs",
     "What a listener is told of a run",
-    peer="Inputs and outputs wrapped (`{'input': ...}`), messages serialised, the error as text, times as `datetime`.",
+    peer="Inputs and outputs wrapped (`{'input': ...}`), messages serialised, the error as text, times as "
+    "`datetime`.",
     ours="Inputs, outputs and the exception as they are, times in seconds since the epoch.",
     why="A listener that counts or logs wants the objects; text is one `str()` away.",
 )
@@ -301,7 +302,7 @@ _differs(
     "estimated-usage",
     "Usage of a model that reports none",
     peer="`usage_metadata` is None.",
-    ours="An estimate from the numbers of characters, flagged `estimated`, on the last chunk and the message.",
+    ours="An estimate from the numbers of characters, flagged `estimated`, on the last chunk and the answer.",
     why="A budget can be kept for every model, and nobody takes the estimate for a bill.",
     level=_level_estimate,
 )
@@ -310,7 +311,7 @@ _differs(
     "unfinished-arguments",
     "`tool_calls` of a chunk whose arguments are not complete",
     peer="What there is of them, read as far as it goes.",
-    ours="The call stands in `invalid_tool_calls` until its arguments are complete; `tool_call_chunks` has the text.",
+    ours="The call stands in `invalid_tool_calls` until they are; `tool_call_chunks` has their text.",
     why="A call that is read from `tool_calls` can be made.",
     level=_level_unfinished,
 )

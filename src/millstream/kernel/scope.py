@@ -103,45 +103,20 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-7{digits[12:15]}-8{digits[15:18]}-{digits[18:]}"
 
 
-class Scope:
+class Scope(msgspec.Struct, eq=False):
     """One run of one step. `step` is what runs, `parent` the scope that it runs in, None at the top."""
 
-    __slots__ = (
-        "_run_id",
-        "cancellation",
-        "host",
-        "parent",
-        "run_name",
-        "settings",
-        "step",
-        "tag",
-        "usage",
-        "watchers",
-    )
-
-    def __init__(
-        self,
-        step: "Step",
-        parent: "Scope | None",
-        host: "Host",
-        cancellation: Cancellation,
-        settings: Settings,
-        tag: str | None = None,
-        run_name: str | None = None,
-        run_id: str | None = None,
-        watchers: "tuple[Watcher, ...]" = (),
-    ) -> None:
-        self.step = step
-        self.parent = parent
-        self.host = host
-        self.cancellation = cancellation
-        self.settings = settings
-        self.tag = tag
-        self.run_name = run_name
-        self.watchers = watchers
-        #: What the run of a model cost, once that is known: for whoever watches it.
-        self.usage: Any = None
-        self._run_id = run_id
+    step: "Step"
+    parent: "Scope | None"
+    host: "Host"
+    cancellation: Cancellation
+    settings: Settings
+    tag: str | None = None
+    run_name: str | None = None
+    _run_id: str | None = None
+    watchers: "tuple[Watcher, ...]" = ()
+    #: What the run of a model cost, once that is known: for whoever watches it.
+    usage: Any = None
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import astuple
+
 from millstream.errors import InputError
 from millstream.kernel.host import END, InPlace
 from millstream.kernel.scope import RunnableConfig, Scope
@@ -51,21 +53,19 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
         messages = convert_to_messages(input)
         stamp = _Stamp(messages, scope)
         if self._generate is not None:
-            message = stamp.whole(await self._whole(messages, scope, kwargs))
-            scope.usage = stamp.usage
-            return message
-        if self._runs_in_place(scope):
-            chunks = []
+            said = [await self._whole(messages, scope, kwargs)]
+        elif self._runs_in_place(scope):
+            said = []
             with InPlace(scope, partial(self._stream, messages, **kwargs)) as advance:
                 while (item := advance()) is not END:
-                    chunks.append(stamp.mark(item))
+                    scope.cancellation.check()
+                    said.append(item)
         else:
             async with scope.reading(self._items(messages, scope, kwargs)) as stream:
-                chunks = [stamp.mark(item) async for item in stream]
-        if not stamp.ended:
-            chunks.append(stamp.last())
+                said = [item async for item in stream]
+        message = stamp.message(said)
         scope.usage = stamp.usage
-        return gather_message(chunks)
+        return message
 
     async def _transform(
         self, source: Source[Any], scope: Scope, /, **kwargs: Any
@@ -85,8 +85,9 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
                             and item._held_usage is None  # type: ignore[attr-defined]
                             and item.chunk_position is None
                             and type(item.content) is str
+                            and not stamp.blocks
                         ):
-                            # Nearly all chunks of nearly all streams, without a call or a copy.
+                            # As `mark` does it, without the call: this is a sync token's whole cost here.
                             item.id = stamp.id
                             stamp.characters += len(item.content)
                             yield item
@@ -114,57 +115,92 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
 class _Stamp:
     """Makes chunks of what a model yields: the same id on all, and usage on the last."""
 
-    __slots__ = ("_blocks", "_messages", "characters", "ended", "id", "usage")
+    __slots__ = ("_messages", "blocks", "characters", "ended", "id", "usage")
 
     def __init__(self, messages: list[BaseMessage], scope: Scope) -> None:
         self._messages = messages
         self.id = f"{OWN_ID}{scope.run_id}"
         self.characters = 0
-        self._blocks = False
+        self.blocks = False
         self.usage: UsageMetadata | None = None
         self.ended = False
 
     def mark(self, item: Any) -> AIMessageChunk:
-        """The chunk that goes out for what the model yielded, which stays as it is."""
+        """The chunk that goes out for what the model yielded."""
+        if (
+            type(item) is AIMessageChunk
+            and item.id is None
+            and item._held_usage is None  # type: ignore[attr-defined]
+            and item.chunk_position is None
+            and type(item.content) is str
+        ):
+            # Nearly all chunks of nearly all streams: stamped in place, a copy costs as much as a chunk.
+            item.id = self.id
+            self.characters += len(item.content)
+            self.blocks = False
+            return item
         chunk = _chunk_of(item)
-        self._blocks = not isinstance(chunk.content, str)
-        if isinstance(chunk.content, str):
-            self.characters += len(chunk.content)
-        if chunk.id is None or chunk.id.startswith(OWN_ID):
-            # An id of ours is from an earlier run that yielded the same object, or from a model inside.
-            chunk.id = self.id
-        else:
-            self.id = chunk.id
-        if chunk.usage_metadata is not None:
-            sums = [chunk.usage_metadata] if self.usage is None else [self.usage, chunk.usage_metadata]
-            self.usage = merge_usage(sums)
+        self.blocks = not isinstance(chunk.content, str)
+        self._read(chunk)
         if chunk.chunk_position is not None:
             self.ended = True
             if self.usage is None:
                 chunk.usage_metadata = self.usage = self._estimate()
         return chunk
 
-    def whole(self, answer: Any) -> AIMessage:
-        """The message that goes out for what the model returned."""
-        if isinstance(answer, str):
-            self.characters = len(answer)
-            self.usage = self._estimate()
-            return AIMessage(answer, id=self.id, usage_metadata=self.usage)
-        return gather_message([self.mark(answer)])
+    def message(self, items: list[Any]) -> AIMessage:
+        """The whole answer: of all that the model yielded, or of the one thing that it returned."""
+        texts = [item if type(item) is str else item.content for item in items if _is_text(item)]
+        if len(texts) == len(items):
+            text = "".join(texts)
+            self.characters = len(text)
+            message = AIMessage(text, id=self.id)
+        elif len(items) == 1 and type(items[0]) is AIMessage:
+            message = items[0].__copy__()  # type: ignore[attr-defined]
+            self._read(message)
+        else:
+            message = gather_message([self.mark(item) for item in items])
+        if self.usage is None:
+            message.usage_metadata = self.usage = self._estimate()
+        return message
+
+    def _read(self, message: AIMessage) -> None:
+        """Note what a message says of the run, and give it the run's id if it has none."""
+        if isinstance(message.content, str):
+            self.characters += len(message.content)
+        if message.id is None or message.id.startswith(OWN_ID):
+            # An id of ours is from an earlier run that yielded the same object, or from a model inside.
+            message.id = self.id
+        else:
+            self.id = message.id
+        usage = message.usage_metadata
+        if usage is not None:
+            self.usage = usage if self.usage is None else merge_usage([self.usage, usage])
 
     def last(self) -> AIMessageChunk:
         """The empty chunk that ends the stream."""
         usage = None
         if self.usage is None:
             usage = self.usage = self._estimate()
-        content: Content = [] if self._blocks else ""
+        content: Content = [] if self.blocks else ""
         return AIMessageChunk(content, id=self.id, usage_metadata=usage, chunk_position="last")
 
     def _estimate(self) -> UsageMetadata:
         asked = 0
         for message in self._messages:
-            asked += len(message.text)
+            content = message.content
+            asked += len(content) if type(content) is str else len(message.text)
         return estimated_usage(asked, self.characters)
+
+
+# What a chunk that was made of a text alone holds beside it.
+_NOTHING_ELSE = astuple(AIMessageChunk(""))[1:]
+
+
+def _is_text(item: Any) -> bool:
+    if type(item) is AIMessageChunk:
+        return type(item.content) is str and astuple(item)[1:] == _NOTHING_ELSE
+    return type(item) is str
 
 
 def _chunk_of(item: Any) -> AIMessageChunk:

@@ -9,6 +9,7 @@ from millstream.messages.arguments import parse_arguments
 from millstream.messages.base import BaseMessage
 from millstream.messages.calls import InvalidToolCall, ToolCall
 from millstream.messages.kinds import HumanMessage, SystemMessage, ToolMessage
+from millstream.messages.prompt_value import PromptValue
 from millstream.messages.serialise import message_from_dict
 
 #: One message as people write it.
@@ -37,6 +38,8 @@ def convert_to_messages(given: Any) -> list[BaseMessage]:
     (the shape of OpenAI's API, tool calls and tool answers included), what `message_to_dict` gives, a prompt
     value or anything else with `to_messages()`, and any iterable of these. Raises `InputError` otherwise.
     """
+    if isinstance(given, PromptValue):  # first, since a chain's model asks this at each call
+        return given.to_messages()
     if isinstance(given, (str, BaseMessage, Mapping)) or hasattr(given, "to_messages"):
         return _convert(given)
     if isinstance(given, tuple) and _is_pair(given):
