@@ -7,7 +7,7 @@ says what each library does.
 
 import asyncio
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -188,21 +188,31 @@ EVERY = tuple(VERBS)
 IN_LOOP = ("invoke", "stream", "batch as completed")
 
 
+def run_in(colour: Colour, run: Callable[[], None], arun: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what uses the sync verbs, or what uses the async ones."""
+
+    async def in_loop() -> None:
+        run()
+
+    if colour == "sync":
+        run()
+    else:
+        asyncio.run(arun() if colour == "async" else in_loop())
+
+
 def outcome(case: Case, lib: Library, verb: str, colour: Colour) -> Outcome:
     """Run a case once."""
     step, call = case.build(lib), _Call(case, lib)
     sync_verb, async_verb = VERBS[verb]
     pieces: list[Any] = []
 
-    async def in_loop() -> None:
-        sync_verb(step, call, pieces.append)
-
     error: Exception | None = None
     try:
-        if colour == "sync":
-            sync_verb(step, call, pieces.append)
-        else:
-            asyncio.run(async_verb(step, call, pieces.append) if colour == "async" else in_loop())
+        run_in(
+            colour,
+            lambda: sync_verb(step, call, pieces.append),
+            lambda: async_verb(step, call, pieces.append),
+        )
     except Exception as caught:
         error = caught
     return _told(case, verb, pieces, error)

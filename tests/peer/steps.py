@@ -1,6 +1,7 @@
 """Functions that the cases put into chains. Each library is given the same ones."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -84,3 +85,22 @@ async def abreak_after_two(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 def slowly(text: str) -> str:
     time.sleep(0.002 * (ord(text[0]) % 3) if text else 0)
     return text.upper()
+
+
+class Meter:
+    """A function that counts how many of its calls run at once; each waits for `together` of them to meet."""
+
+    def __init__(self, together: int) -> None:
+        self.most = 0
+        self._running = 0
+        self._lock = threading.Lock()
+        self._meeting = threading.Barrier(together)
+
+    def measure(self, value: Any) -> Any:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        self._meeting.wait(10)
+        with self._lock:
+            self._running -= 1
+        return value

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.peer.compare import BATCHING, COLOURS, USUAL, Case, Differs, compare, each, fails, gives
+from tests.peer.compare import BATCHING, COLOURS, USUAL, Case, Differs, compare, each, fails, gives, run_in
 from tests.peer.libraries import OURS, PEER
-from tests.peer.steps import Broken, aupper, join_values, slowly, upper
+from tests.peer.steps import Broken, Meter, aupper, join_values, slowly, upper
 
 TEXTS = ["c", "a", "", "b", "zz", "y"]
 
@@ -100,25 +100,6 @@ def _no_list(answer: list[Any]) -> Differs:
     return Differs("map-of-no-list", ours=fails(TypeError), peer=gives(answer))
 
 
-class _Meter:
-    """Counts how many calls run at once; each waits for `together` of them to meet."""
-
-    def __init__(self, together: int) -> None:
-        self.most = 0
-        self._running = 0
-        self._lock = threading.Lock()
-        self._meeting = threading.Barrier(together)
-
-    def __call__(self, value: Any) -> Any:
-        with self._lock:
-            self._running += 1
-            self.most = max(self.most, self._running)
-        self._meeting.wait(10)
-        with self._lock:
-            self._running -= 1
-        return value
-
-
 async def _exhaust(stream: Any) -> None:
     async for _ in stream:
         pass
@@ -129,9 +110,9 @@ async def _exhaust(stream: Any) -> None:
 @pytest.mark.parametrize("verb", ["batch", "as completed", "map"])
 @pytest.mark.parametrize("lib", [OURS, PEER], ids=str)
 def test_max_concurrency_is_reached_and_kept(lib, verb, colour, limit):
-    meter = _Meter(limit)
+    meter = Meter(limit)
     step, inputs, config = (
-        lib.RunnableLambda(meter.__call__),
+        lib.RunnableLambda(meter.measure),
         list(range(2 * limit)),
         {"max_concurrency": limit},
     )
@@ -152,13 +133,7 @@ def test_max_concurrency_is_reached_and_kept(lib, verb, colour, limit):
         else:
             await _exhaust(step.abatch_as_completed(inputs, config))
 
-    async def in_loop() -> None:
-        run()
-
-    if colour == "sync":
-        run()
-    else:
-        asyncio.run(arun() if colour == "async" else in_loop())
+    run_in(colour, run, arun)
     assert meter.most == limit
 
 
@@ -187,21 +162,15 @@ def test_answers_come_as_they_are_done(lib, colour):
         async for index, _ in step.abatch_as_completed([0, 1]):
             note(index)
 
-    async def in_loop() -> None:
-        run()
-
-    if colour == "sync":
-        run()
-    else:
-        asyncio.run(arun() if colour == "async" else in_loop())
+    run_in(colour, run, arun)
     assert order == [1, 0]
 
 
 @pytest.mark.differs("batch-concurrency")
 @pytest.mark.parametrize("colour", ["sync", "async"])
 def test_difference_batches_are_limited_by_default(colour):
-    ours = _Meter(16)
-    step = OURS.RunnableLambda(ours.__call__)
+    ours = Meter(16)
+    step = OURS.RunnableLambda(ours.measure)
     if colour == "sync":
         step.batch(range(32))
     else:

@@ -1,12 +1,11 @@
 """`with_listeners` beside langchain-core's: who is told, in which order, of what."""
 
-import asyncio
 import datetime
 from typing import Any
 
 import pytest
 
-from tests.peer.compare import COLOURS
+from tests.peer.compare import COLOURS, run_in
 from tests.peer.libraries import OURS, PEER
 from tests.peer.steps import Broken, afail, aletters, aupper, fail, letters, upper
 
@@ -42,14 +41,8 @@ def _told(lib: Any, build: Any, verb: str, colour: str) -> list[Any]:
             async for _ in step.astream("ab", config):
                 pass
 
-    async def in_loop() -> None:
-        run()
-
     try:
-        if colour == "sync":
-            run()
-        else:
-            asyncio.run(arun() if colour == "async" else in_loop())
+        run_in(colour, run, arun)
     except Broken:
         story.append("raised")
     return story

@@ -1,7 +1,6 @@
 """Steps side by side, beside langchain-core's: the merged answer, and each key's pieces in order."""
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from tests.peer.compare import COLOURS, VERBS, Case, compare, each, outcome
 from tests.peer.libraries import OURS, PEER
 from tests.peer.steps import (
+    Meter,
     abreak_after_two,
     afail,
     aletters,
@@ -166,33 +166,14 @@ class _Arguments:
     kwargs: dict[str, Any] = {}
 
 
-class _Meter:
-    """A function for the branches: the first ones wait for each other, and it counts how many run at once."""
-
-    def __init__(self, together: int) -> None:
-        self.most = 0
-        self._running = 0
-        self._lock = threading.Lock()
-        self._meeting = threading.Barrier(together)
-
-    def __call__(self, value: Any) -> Any:
-        with self._lock:
-            self._running += 1
-            self.most = max(self.most, self._running)
-        self._meeting.wait(10)
-        with self._lock:
-            self._running -= 1
-        return value
-
-
 @pytest.mark.differs("parallel-limit")
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("verb", ["invoke", "stream"])
 def test_max_concurrency_of_branches(verb, colour):
     for lib in (OURS, PEER):
         peer_is_unlimited = lib is PEER and colour == "async"
-        meter = _Meter(4 if peer_is_unlimited else 2)
-        step = lib.RunnableParallel({key: lib.RunnableLambda(meter.__call__) for key in "abcd"})
+        meter = Meter(4 if peer_is_unlimited else 2)
+        step = lib.RunnableParallel({key: lib.RunnableLambda(meter.measure) for key in "abcd"})
         case = Case("limited", lambda _, step=step: step, config={"max_concurrency": 2}, interleaves=True)
         assert outcome(case, lib, verb, colour).error is None
         assert meter.most == (4 if peer_is_unlimited else 2)
