@@ -8,10 +8,10 @@ PROMPT ?= Tell me in two sentences why rivers bend.
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench docs clean
+.PHONY: help run test check format bench differences docs clean
 
 help: ## list these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/ready-run ## set up, and stream an answer of the real local model to the terminal
 	@$(BIN)/millstream chat "$(PROMPT)" < /dev/null
@@ -33,6 +33,9 @@ format: .venv/ready-dev ## format the code, and mend what the linter can
 
 bench: .venv/ready-dev ## measure beside langchain-core, print the table, write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+differences: .venv/ready-dev ## write docs/differences.md from the table that drives the side-by-side suite
+	PYTHONPATH=. $(BIN)/python scripts/differences.py
 
 docs: .venv/ready-dev ## serve the documentation on 127.0.0.1:8000
 	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000

@@ -11,10 +11,10 @@ from millstream import Runnable
 from millstream.testing import check_leaks
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _small_heap() -> None:
-    """Take what is imported by now out of the garbage collector's sight: the leak check looks at the rest."""
-    gc.collect()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # The leak check walks the heap, to which every import and every report of a test adds: take what is there
+    # before a test out of the garbage collector's sight, and so out of the check's.
     gc.freeze()
 
 

@@ -1,6 +1,5 @@
 """The marker that ties a test to the table of differences, and the peer kept to this machine."""
 
-import gc
 import os
 
 import pytest
@@ -14,9 +13,3 @@ pytest.register_assert_rewrite("tests.peer.compare")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "differs(key, ...): shows these entries of the table of differences")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    # The leak check walks the heap, to which each of many tests adds its report: take those out of its sight.
-    gc.freeze()

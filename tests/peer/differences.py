@@ -238,14 +238,6 @@ _differs(
 )
 _differs(
     RUNNABLES,
-    "retry-gathers",
-    "`with_retry` on a step whose input is a stream",
-    peer="The input's pieces reach the step as they come, since the step is not tried again.",
-    ours="The step is started when its input is complete. Its own output is streamed.",
-    why="A second attempt needs the whole input again.",
-)
-_differs(
-    RUNNABLES,
     "fallbacks-batch-error",
     "`with_fallbacks` in a batch where all fail",
     peer="`batch` raises, or returns, the last one's error; `invoke` the first one's.",
@@ -314,4 +306,290 @@ _differs(
     ours="The call stands in `invalid_tool_calls` until they are; `tool_call_chunks` has their text.",
     why="A call that is read from `tool_calls` can be made.",
     level=_level_unfinished,
+)
+
+MESSAGES = "Messages"
+
+_differs(
+    MESSAGES,
+    "repeated-tool-name",
+    "The name of a tool call that comes with each piece",
+    peer="Joined: `ff`.",
+    ours="Kept once.",
+    why="Some servers repeat it with each piece.",
+)
+_differs(
+    MESSAGES,
+    "second-call-on-one-index",
+    "A second call on an index that is in use",
+    peer="Later pieces go to the first call.",
+    ours="A different id opens a new call, and later pieces go to it.",
+    why="Some servers send index 0 for every call.",
+)
+_differs(
+    MESSAGES,
+    "fragments-without-index",
+    "Pieces of tool calls without an index",
+    peer="They never merge.",
+    ours="They go on by their id, or else with the last call.",
+    why="Some servers leave the index out.",
+)
+_differs(
+    MESSAGES,
+    "null-ids",
+    'Tool calls whose id is `""` or `"null"`',
+    peer="These are ids.",
+    ours="These are none.",
+    why="Some servers send them for pieces after the first.",
+)
+_differs(
+    MESSAGES,
+    "repeated-metadata",
+    "A string in `response_metadata` that comes twice",
+    peer="Joined: `stopstop`.",
+    ours="Kept once if it is equal.",
+    why="Metadata are statements, and not pieces of text.",
+)
+_differs(
+    MESSAGES,
+    "repeated-names-in-kwargs",
+    "Names inside `additional_kwargs` that come twice",
+    peer="Joined.",
+    ours="Kept once if they are equal.",
+    why="They name something, and are no pieces of it.",
+)
+_differs(
+    MESSAGES,
+    "metadata-that-changes",
+    "Metadata whose values cannot be merged",
+    peer="A `TypeError` for floats, booleans, or values of two types.",
+    ours="The last one stands.",
+    why="Metadata must not cost an answer.",
+)
+_differs(
+    MESSAGES,
+    "empty-text-before-blocks",
+    "An empty text before content blocks",
+    peer="It stays, as an empty string before them.",
+    ours="It goes.",
+    why="It says nothing.",
+)
+_differs(
+    MESSAGES,
+    "text-after-an-empty-list",
+    "A text after an empty list of blocks",
+    peer="The text is lost.",
+    ours="It is kept.",
+    why="Nothing is lost.",
+)
+_differs(
+    MESSAGES,
+    "texts-in-lists",
+    "Texts at the seam of two lists",
+    peer="They stay two texts.",
+    ours="They are joined.",
+    why="So it does not matter in which order pieces are added.",
+)
+_differs(
+    MESSAGES,
+    "blocks-of-other-types-on-one-index",
+    "Two content blocks of different types on one index",
+    peer="They become one block.",
+    ours="They stay two.",
+    why="A text that is merged into an image is neither.",
+)
+_differs(
+    MESSAGES,
+    "ids-of-runs",
+    "The id of a merged chunk",
+    peer="Any id is a provider's, unless it begins with `lc_`.",
+    ours="Ids that begin with `run-` give way to a provider's, too.",
+    why="Ours begin so.",
+)
+_differs(
+    MESSAGES,
+    "names-of-chunks",
+    "The `name` of chunks that are added",
+    peer="It is dropped.",
+    ours="The first one is kept.",
+    why="Nothing is lost.",
+)
+_differs(
+    MESSAGES,
+    "chunks-of-two-kinds",
+    "Adding chunks of two kinds",
+    peer="They merge without a word.",
+    ours="An `InputError`, which is a `TypeError`.",
+    why="A human's words are no part of a model's.",
+)
+_differs(
+    MESSAGES,
+    "messages-do-not-add-up-to-a-prompt",
+    "Adding two whole messages",
+    peer="Gives a `ChatPromptTemplate`.",
+    ours="A `TypeError`; `message + prompt` and `prompt + message` work.",
+    why="Messages know nothing of prompts.",
+)
+_differs(
+    MESSAGES,
+    "a-pair-is-one-message",
+    '`convert_to_messages(("human", "hi"))`',
+    peer="Two messages.",
+    ours="One, as a pair is inside of a list.",
+    why="It is what was meant.",
+)
+_differs(
+    MESSAGES,
+    "one-text-is-one-message",
+    '`convert_to_messages("hi")`',
+    peer="A message for each letter.",
+    ours="One message.",
+    why="It is what was meant.",
+)
+_differs(
+    MESSAGES,
+    "broken-arguments-from-openai",
+    "A tool call in OpenAI's shape with broken arguments",
+    peer="A `JSONDecodeError`.",
+    ours="It stands in `invalid_tool_calls`.",
+    why="One broken call must not lose the rest of a conversation.",
+)
+_differs(
+    MESSAGES,
+    "repr",
+    "The `repr` of messages",
+    peer="Shows all fields.",
+    ours="Leaves those out that hold their defaults.",
+    why="A stream of chunks can be read.",
+)
+_differs(
+    MESSAGES,
+    "total-tokens",
+    "`UsageMetadata` without a total",
+    peer="It may be missing.",
+    ours="It is the sum.",
+    why="It is what was meant.",
+)
+_differs(
+    MESSAGES,
+    "calls-are-structs",
+    "Tool calls and usage",
+    peer="Are dicts.",
+    ours="Are structs, which read and compare as dicts do, and have attributes.",
+    why="They cost a tenth, and complete in an editor.",
+)
+
+PROMPTS = "Prompts"
+
+_differs(
+    PROMPTS,
+    "templates-refused-when-they-are-read",
+    "Templates with `{}`, `{ a }`, `{a.b}` or unbalanced braces",
+    peer="Refused, some of them, when they are filled.",
+    ours="A `TemplateError` when they are made.",
+    why="A mistake is seen where it was made, and no template reaches into objects.",
+)
+_differs(
+    PROMPTS,
+    "append-adds-variables",
+    "`append` on a chat prompt",
+    peer="`input_variables` stay as they were.",
+    ours="They grow.",
+    why="It is what was meant.",
+)
+_differs(
+    PROMPTS,
+    "the-format-of-the-prompt-holds-for-what-is-appended",
+    "The format of what is appended to a mustache prompt",
+    peer="Always f-string.",
+    ours="The prompt's own.",
+    why="It is what was meant.",
+)
+_differs(
+    PROMPTS,
+    "format-names-what-is-missing",
+    "`format` without a variable",
+    peer="A bare `KeyError`.",
+    ours="`PromptInputError`, a `KeyError` that names what is missing and what was given.",
+    why="It says what to do.",
+)
+_differs(
+    PROMPTS,
+    "mustache-variables-must-be-given",
+    "A mustache variable that is not given",
+    peer="`format` leaves it empty, `invoke` raises.",
+    ours="Both raise `PromptInputError`.",
+    why="A hole in a prompt is not seen in an answer.",
+)
+_differs(
+    PROMPTS,
+    "falsy-items-of-a-mustache-list",
+    'Items of a mustache list such as 0 and `""`',
+    peer="Are skipped.",
+    ours="Are shown.",
+    why="So says mustache's specification.",
+)
+_differs(
+    PROMPTS,
+    "mustache-partials-and-delimiters",
+    "Partials and changed delimiters in mustache",
+    peer="Partials are silently empty, delimiters change.",
+    ours="A `TemplateError`.",
+    why="A prompt is one text, with nothing to include.",
+)
+_differs(
+    PROMPTS,
+    "mustache-spaces-after-a-last-tag",
+    "Spaces after a section's tag at the end of a template",
+    peer="Stay.",
+    ours="Go, as elsewhere in the template.",
+    why="So says mustache's specification.",
+)
+_differs(
+    PROMPTS,
+    "mustache-lambdas",
+    "Functions as mustache values",
+    peer="Are called.",
+    ours="Are true, and nothing else.",
+    why="A template runs no code.",
+)
+_differs(
+    PROMPTS,
+    "jinja2",
+    "Jinja2 templates",
+    peer="Can be used.",
+    ours="Are refused.",
+    why="They run code, and are a dependency.",
+)
+_differs(
+    PROMPTS,
+    "a-placeholder-takes-tuples-and-prompt-values",
+    "What a `MessagesPlaceholder` takes",
+    peer="Lists.",
+    ours="Tuples and prompt values, too.",
+    why="They are messages just the same.",
+)
+_differs(
+    PROMPTS,
+    "a-variable-named-stop",
+    "A variable called `stop`",
+    peer="Is refused.",
+    ours="Is a variable.",
+    why="Nothing speaks against it.",
+)
+_differs(
+    PROMPTS,
+    "prompts-printed-with-a-format-spec",
+    "`pretty_repr` of a template with a format specification",
+    peer="Raises.",
+    ours="Shows the field.",
+    why="It is what was meant.",
+)
+_differs(
+    PROMPTS,
+    "the-parser-refuses-other-things",
+    "`StrOutputParser` on something that is no message",
+    peer="A `ValidationError` of pydantic's.",
+    ours="An `InputError` that names what it takes.",
+    why="It says what to do.",
 )

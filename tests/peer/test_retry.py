@@ -74,7 +74,6 @@ RETRIES = [
         "a generator",
         lambda lib: lib.RunnableGenerator(shout, ashout).with_retry(),
         pieces=["a", "b"],
-        differs={"transform": Differs("retry-gathers", ours=gives("AB"), peer=gives("A", "B"))},
     ),
     Case(
         "in a parallel",

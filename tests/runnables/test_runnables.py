@@ -304,6 +304,42 @@ def test_retry_repeats_a_stream_only_before_its_first_item(colour: Colour) -> No
     assert len(tries) == 3
 
 
+def test_retry_in_a_chain_lets_the_input_stream_through(colour: Colour) -> None:
+    tries: list[list[str]] = []
+
+    def flaky(items: Iterator[str]) -> Iterator[str]:
+        tries.append([])
+        for item in items:
+            tries[-1].append(item)
+            if len(tries) < 3 and len(tries[-1]) == 2:
+                raise LookupError
+            if len(tries) == 3 and len(tries[-1]) == 2:
+                yield "".join(tries[-1])
+            elif len(tries[-1]) > 2:
+                yield item
+
+    step = RunnableGenerator(flaky).with_retry(wait_exponential_jitter=False)
+    assert colour.transform(step, ["a", "b", "c", "d"]) == ["ab", "c", "d"]
+    assert tries == [["a", "b"], ["a", "b"], ["a", "b", "c", "d"]]
+
+
+def test_retry_does_not_try_again_what_failed_before_it(colour: Colour) -> None:
+    tries: list[int] = []
+
+    def fails(items: Iterator[str]) -> Iterator[str]:
+        yield from items
+        raise LookupError("before")
+
+    def whole(items: Iterator[str]) -> Iterator[str]:
+        tries.append(1)
+        yield "".join(items)
+
+    step = RunnableGenerator(fails) | RunnableGenerator(whole).with_retry(wait_exponential_jitter=False)
+    with pytest.raises(LookupError, match="before"):
+        colour.stream(step, "x")
+    assert tries == [1]
+
+
 def test_retry_ends_at_a_cancel() -> None:
     tries: list[int] = []
 

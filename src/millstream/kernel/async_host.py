@@ -54,12 +54,9 @@ class AsyncHost:
         def work() -> None:
             try:
                 outcome: Any = function(*args, **kwargs)
-            except StopIteration as stop:
-                # A future that ends in a StopIteration is never done.
-                error = RuntimeError("A function raised StopIteration.")
-                error.__cause__ = stop
-                outcome = Ended(error)
             except BaseException as raised:
+                # As a value: a future that ends in a StopIteration is never done. Raised in the coroutine
+                # below, that becomes a RuntimeError with its cause (PEP 479).
                 outcome = Ended(raised)
             call_in(loop, _settle, reply, outcome)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from millstream.errors import ConfigError
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import NOTHING, Single, Source
+from millstream.kernel.sources import Source
 from millstream.kernel.stage import answer, open_stream
 from millstream.runnables.coerce import coerce_to_runnable
+from millstream.runnables.replay import Replay
 from millstream.runnables.runnable import Input, Output, Runnable
 
 # Seconds before the second attempt; they double from there to the longest wait, plus up to `jitter` seconds
@@ -19,7 +20,8 @@ DEFAULT_WAITS: Mapping[str, float] = {"initial": 1.0, "max": 60.0, "exp_base": 2
 class RunnableRetry(Runnable[Input, Output]):
     """Runs a runnable again after an error, on the same input, at most `stop_after_attempt` times in all.
 
-    A stream is tried again only until its first item: what was delivered is never repeated.
+    A stream is tried again only until its first item: what was delivered is never repeated. A streamed input
+    is kept until then, so that the next attempt reads it from its start; its own errors are not tried again.
     """
 
     def __init__(
@@ -71,20 +73,19 @@ class RunnableRetry(Runnable[Input, Output]):
         self, source: Source[Any], scope: Scope, /, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
-            input = await scope.gather(items)
-            if input is NOTHING:
-                return
+            replay = Replay(items)
             for number, tag in self._attempts():
                 begun = False
                 try:
-                    async with scope.reading(
-                        open_stream(self.bound, Single(input), scope, tag, kwargs)
-                    ) as out:
-                        async for item in out:
-                            begun = True
+                    stream = open_stream(self.bound, replay.read(), scope, tag, kwargs)
+                    async with scope.reading(stream) as outputs:
+                        async for item in outputs:
+                            if not begun:
+                                begun = True
+                                replay.forget()
                             yield item
                     return
-                except self.retry_if_exception_type:
-                    if begun or self._gives_up(number, scope):
+                except self.retry_if_exception_type as error:
+                    if begun or error is replay.error or self._gives_up(number, scope):
                         raise
                 await self._pause(number, scope)
