@@ -6,12 +6,14 @@ from collections import deque
 from typing import Any
 
 from millstream.kernel.channel import READ_AHEAD, Closed
+from millstream.kernel.loops import call_in
 
 
 class TaskChannel:
     """Tasks put, a task gets, all of one event loop."""
 
     def __init__(self, bound: int = READ_AHEAD) -> None:
+        self._loop = asyncio.get_running_loop()
         self._items: deque[Any] = deque()
         self._bound = bound
         self._getter: asyncio.Future[None] | None = None
@@ -53,6 +55,10 @@ class TaskChannel:
         self._closed = True
         self._let_go()
         _resolve(self._getter)
+
+    def abort(self) -> None:
+        """See `Channel`."""
+        call_in(self._loop, self.close)
 
     def _let_go(self) -> None:
         while self._putters:
@@ -124,10 +130,10 @@ class BridgeChannel:
         getter, self._getter = self._getter, None
         if getter is None:
             return
-        try:
-            self.loop.call_soon_threadsafe(_resolve, getter)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        if self.loop.is_closed():  # nobody waits any more
             self.close()
+        else:
+            call_in(self.loop, _resolve, getter)
 
 
 def _resolve(future: "asyncio.Future[None] | None") -> None:

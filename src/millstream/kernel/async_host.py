@@ -8,6 +8,7 @@ a bounded queue, since a switch of threads for each token would cost forty times
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
@@ -78,8 +79,8 @@ class AsyncHost:
             scope.cancellation.check()
             return answer
         finally:
-            CURRENT.reset(token)
             abort.end()
+            _leave(token)
 
     async def each(
         self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None
@@ -118,14 +119,15 @@ class AsyncHost:
     ) -> AsyncGenerator[Any, None]:
         """See `Host`: in place."""
         abort = _TaskAbort(scope.cancellation)
-        enter, leave, current_task = CURRENT.set, CURRENT.reset, abort.current_task
-        token = enter(scope)
+        enter, leave, current_task = CURRENT.set, _leave, abort.current_task
+        items: Any = None
         try:
-            items = function() if source is None else function(source)
-        finally:
-            leave(token)
-        pull = items.__anext__
-        try:
+            token = enter(scope)
+            try:
+                items = function() if source is None else function(source)
+            finally:
+                leave(token)
+            pull = items.__anext__
             while True:
                 token = enter(scope)
                 abort.task = current_task()
@@ -137,7 +139,7 @@ class AsyncHost:
                     abort.check()
                     raise
                 finally:
-                    abort.task = None
+                    abort.leave()
                     leave(token)
                 yield item
         except BaseException as error:
@@ -220,6 +222,14 @@ class _Task:
         await _outlast(self._task, None)
 
 
+def _leave(token: contextvars.Token[Scope | None]) -> None:
+    try:  # `suppress` would cost more than all the rest: this runs once a token
+        CURRENT.reset(token)
+    except ValueError:
+        # A task that is destroyed with its loop is closed in another context, with nothing to take back.
+        return
+
+
 async def _outlast(future: asyncio.Future[Any], cancellation: Cancellation | None) -> Any:
     """Wait for a future even if the task is cancelled meanwhile; the cancel is raised afterwards."""
     cancelled: asyncio.CancelledError | None = None
@@ -269,13 +279,23 @@ class _TaskAbort:
             self.check()
             raise
         finally:
-            self.task = None
+            self.leave()
+
+    def leave(self) -> None:
+        """The task is out of the user's code. A cancel of ours that never arrived there is taken back."""
+        if self._fired:
+            self._fired = False
+            if self.task is not None:
+                self.task.uncancel()
+        self.task = None
 
     def check(self) -> None:
         """If it was this abort that cancelled the task, take that back and raise the reason instead."""
         task = self.task
-        if self._fired and task is not None and task.uncancel() == 0:
-            self._cancellation.check()
+        if self._fired and task is not None:
+            self._fired = False
+            if task.uncancel() == 0:
+                self._cancellation.check()
 
     def end(self) -> None:
         """The user's code is over."""

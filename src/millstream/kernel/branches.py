@@ -19,18 +19,25 @@ Body = Callable[[Scope, Put], Awaitable[None]]
 SharedBody = Callable[["Inlet", Scope, Put], Awaitable[None]]
 
 
-async def run_branches(scope: Scope, bodies: Sequence[Body]) -> AsyncGenerator[Any, None]:
-    """Run every body at once; yields what they `put`, as it comes. The first error ends the others."""
+async def run_branches(
+    scope: Scope, bodies: Sequence[Body], feeder: Body | None = None
+) -> AsyncGenerator[Any, None]:
+    """Run every body at once; yields what they `put`, as it comes. The first error ends the others.
+
+    A `feeder` runs beside them, and is ended when they have ended.
+    """
     host = scope.here
     channel = host.channel()
     cancellation = Cancellation(scope.cancellation)
     inner = scope.branch(cancellation)
-    cancellation.register(channel, channel.close)
+    cancellation.register(channel, channel.abort)
     workers: list[Worker] = []
     try:
+        if feeder is not None:
+            workers.append(host.spawn(_run(feeder, inner, channel, counts=False)))
         for body in bodies:
             workers.append(host.spawn(_run(body, inner, channel)))
-        left = len(workers)
+        left = len(bodies)
         while left:
             try:
                 item = await channel.get()
@@ -44,14 +51,29 @@ async def run_branches(scope: Scope, bodies: Sequence[Body]) -> AsyncGenerator[A
                 yield item
     finally:
         cancellation.cancel()
+        if feeder is not None and scope.upstream is not None:
+            # What the feeder may be blocked in was started further up the chain.
+            scope.upstream.cancel()
         cancellation.unregister(channel)
-        for worker in workers:
-            worker.stop()
-        for worker in workers:
+        channel.close()
+        await _join(workers)
+
+
+async def _join(workers: Sequence[Worker]) -> None:
+    """Stop all workers and wait for each, even if the wait itself is cancelled."""
+    failed: BaseException | None = None
+    for worker in workers:
+        worker.stop()
+    for worker in workers:
+        try:
             await worker.join()
+        except BaseException as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
-async def _run(body: Body, scope: Scope, channel: Channel) -> None:
+async def _run(body: Body, scope: Scope, channel: Channel, counts: bool = True) -> None:
     ended = Ended()
     try:
         await body(scope, channel.put)
@@ -59,7 +81,8 @@ async def _run(body: Body, scope: Scope, channel: Channel) -> None:
         return
     except BaseException as error:
         ended = Ended(error)
-    channel.post(ended)
+    if counts or ended.error is not None:
+        channel.post(ended)
 
 
 async def run_shared(
@@ -76,9 +99,16 @@ async def run_shared(
     async def feed(scope: Scope, put: Put) -> None:
         await _share(scope, source, inlets)
 
-    branches: list[Body] = [feed, *(partial(body, inlet) for body, inlet in zip(bodies, inlets, strict=True))]
+    async def read(body: SharedBody, inlet: Inlet, scope: Scope, put: Put) -> None:
+        try:
+            await body(inlet, scope, put)
+        finally:
+            # Also if its steps never began to read: the others must not wait for it.
+            await inlet.aclose()
+
+    branches = [partial(read, body, inlet) for body, inlet in zip(bodies, inlets, strict=True)]
     try:
-        async with scope.reading(run_branches(inner, branches)) as items:
+        async with scope.reading(run_branches(inner, branches, feed)) as items:
             async for item in items:
                 yield item
     finally:
@@ -116,7 +146,7 @@ class Inlet:
         self._cancellation = scope.cancellation
         self._done = False
         self.closed = False
-        self._cancellation.register(self, self._channel.close)
+        self._cancellation.register(self, self._channel.abort)
 
     def __aiter__(self) -> "Inlet":
         return self
@@ -127,6 +157,8 @@ class Inlet:
         try:
             item = await self._channel.get()
         except Closed:
+            if self.closed:
+                raise StopAsyncIteration from None
             self._cancellation.check()
             raise
         if type(item) is Ended:

@@ -9,7 +9,6 @@ one small object, and one that was forgotten leaves nothing behind.
 """
 
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,22 +16,24 @@ from millstream.errors import Cancelled
 
 Abort = Callable[[], object]
 
-# One lock for all registries: it is taken when a leaf begins or ends to block, never for each token.
+# One lock for all registries: it is taken when a leaf begins or ends to block, never for each token. Nothing
+# is allocated while it is held that could start the garbage collector: that may close a stream, and so wait
+# for a thread that waits for this lock.
 _lock = threading.RLock()
 
 # The roots below which something is registered now: what has to be aborted when the interpreter exits.
-_roots: "weakref.WeakSet[Cancellation]" = weakref.WeakSet()
+_roots: "set[Cancellation]" = set()
 
 
 class Cancellation:
     """Whether a run, or a branch of one, was cancelled, and what to wake up if it is."""
 
-    __slots__ = ("__weakref__", "_aborts", "parent", "set_here")
+    __slots__ = ("_aborts", "parent", "set_here")
 
     def __init__(self, parent: "Cancellation | None" = None) -> None:
         self.parent = parent
         self.set_here: BaseException | None = None
-        self._aborts: dict[object, Abort] | None = None
+        self._aborts: dict[object, Abort | Cancellation] = {}
 
     @property
     def reason(self) -> BaseException | None:
@@ -49,44 +50,58 @@ class Cancellation:
 
     def cancel(self, reason: BaseException | None = None) -> None:
         """Mark this node and wake whatever blocks below it. Safe from any thread; the first reason stays."""
-        with _lock:
-            if self.set_here is None:
-                self.set_here = Cancelled("The run was cancelled.") if reason is None else reason
-            aborts = list(self._aborts.values()) if self._aborts else []
-        for abort in aborts:
-            abort()
+        if self.set_here is None:
+            self.set_here = Cancelled("The run was cancelled.") if reason is None else reason
+        # Marked first: an abort that is registered meanwhile sees the mark, or is seen here.
+        self._abort_below()
+
+    def _abort_below(self) -> None:
+        failed: Exception | None = None
+        for abort in self._snapshot():
+            try:
+                if type(abort) is Cancellation:
+                    abort._abort_below()
+                else:
+                    abort()  # type: ignore[operator]
+            except Exception as error:  # the others are called all the same
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _snapshot(self) -> "list[Abort | Cancellation]":
+        while True:
+            try:
+                return list(self._aborts.values())
+            except RuntimeError:  # it changed meanwhile
+                continue
 
     def register(self, key: object, abort: Abort) -> None:
         """Have `abort` called when this node is cancelled: at once, if that is so already."""
+        node: Cancellation | None = self
+        entry: Abort | Cancellation = abort
+        name = key
         with _lock:
-            if self._aborts is None:
-                self._aborts = {}
-            if not self._aborts:
-                if self.parent is not None:
-                    self.parent.register(self, self.cancel_below)
-                else:
-                    _roots.add(self)
-            self._aborts[key] = abort
-            late = self.reason is not None
-        if late:
+            while node is not None:
+                linked = bool(node._aborts)
+                node._aborts[name] = entry
+                if linked:
+                    break
+                if node.parent is None:
+                    _roots.add(node)
+                entry = name = node
+                node = node.parent
+        if self.reason is not None:
             abort()
 
     def unregister(self, key: object) -> None:
         """Forget an abort. Forgetting it twice is harmless."""
         with _lock:
-            if not self._aborts or self._aborts.pop(key, None) is None or self._aborts:
+            if self._aborts.pop(key, None) is None or self._aborts:
                 return
             if self.parent is not None:
                 self.parent.unregister(self)
             else:
                 _roots.discard(self)
-
-    def cancel_below(self) -> None:
-        """Wake what blocks below, because a node above was cancelled."""
-        with _lock:
-            aborts = list(self._aborts.values()) if self._aborts else []
-        for abort in aborts:
-            abort()
 
     @contextmanager
     def aborting(self, abort: Abort) -> Iterator[None]:

@@ -34,7 +34,11 @@ class Channel(Protocol):
         ...
 
     def close(self) -> None:
-        """Let every producer go. From any side, any number of times."""
+        """Let every producer go, any number of times."""
+        ...
+
+    def abort(self) -> None:
+        """`close`, from any thread."""
         ...
 
 
@@ -91,3 +95,7 @@ class ThreadChannel:
             self._closed = True
             self._room.notify_all()
             self._more.notify_all()
+
+    def abort(self) -> None:
+        """See `Channel`."""
+        self.close()

@@ -69,11 +69,11 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
 def _finish(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         what = coroutine.send(None)
-        # Raised where the step awaits, so that its own `finally` blocks run, and the traceback shows it.
-        coroutine.throw(_suspended(what))
+        while True:
+            # Raised where the step awaits, so that its own `finally` blocks run, and the traceback shows it.
+            what = coroutine.throw(_suspended(what))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
-    raise _suspended(what)
 
 
 @types.coroutine
@@ -99,19 +99,29 @@ def _pull(source: Source[T], cancellation: Cancellation) -> Generator[T, None, N
         return
 
 
-def iterate(source: Source[T], scope: Scope, host: "Host | None" = None) -> Generator[T, None, None]:
-    """Pull an async source from sync code. Closing this generator closes the source, then ends the host."""
+def iterate(
+    source: Source[T], scope: Scope, host: "Host | None" = None, given: Source[Any] | None = None
+) -> Generator[T, None, None]:
+    """Pull an async source from sync code. Closing this generator closes the source, then ends the host.
+
+    `given` is the source at the very start, if it is the caller's: steps that never began close nothing.
+    """
     # A plain generator, whatever the type of one that may delegate to coroutines says.
     items: Any = _pull(source, scope.cancellation)
     try:
         for item in items:
-            if items.gi_yieldfrom is not None:
-                items.throw(_suspended(item))
+            while items.gi_yieldfrom is not None:
+                try:
+                    item = items.throw(_suspended(item))
+                except StopIteration:
+                    return
             yield item
     finally:
         try:
             items.close()
             drive(source.aclose())
+            if given is not None:
+                drive(given.aclose())
         finally:
             if host is not None:
                 host.close()
@@ -125,9 +135,11 @@ def run_sync(scope: Scope, coroutine: Coroutine[Any, Any, T]) -> T:
         scope.host.close()
 
 
-def stream_sync(scope: Scope, source: Source[T]) -> Generator[T, None, None]:
+def stream_sync(
+    scope: Scope, source: Source[T], given: Source[Any] | None = None
+) -> Generator[T, None, None]:
     """Drive one run's stream, then end the run's host: the iterator that `stream` returns."""
-    return iterate(source, scope, scope.host)
+    return iterate(source, scope, scope.host, given)
 
 
 class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
@@ -139,10 +151,16 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
     with `async with`, `contextlib.aclosing` or `aclose()`.
     """
 
-    __slots__ = ("_above", "_cancellation", "_pull", "_source")
+    __slots__ = ("_above", "_cancellation", "_given", "_pull", "_source")
 
-    def __init__(self, source: AsyncGenerator[T_co, None], cancellation: Cancellation) -> None:
+    def __init__(
+        self,
+        source: AsyncGenerator[T_co, None],
+        cancellation: Cancellation,
+        given: Source[Any] | None = None,
+    ) -> None:
         self._source = source
+        self._given = given
         self._pull = source.__anext__
         self._cancellation = cancellation
         self._above = cancellation.parent
@@ -157,8 +175,17 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
         return self._pull()
 
     async def aclose(self) -> None:
-        """End the stream now: every stage is closed, from the last to the first, when this returns."""
+        """End the stream now: every stage is closed, from the last to the first, when this returns.
+
+        While another task waits for an item, it is that task's stream: the run is cancelled, and that task
+        gets `Cancelled` when every stage is closed.
+        """
+        if getattr(self._source, "ag_running", False):
+            self._cancellation.cancel()
+            return
         await self._source.aclose()
+        if self._given is not None:
+            await self._given.aclose()
 
     async def __aenter__(self) -> "AsyncStream[T_co]":
         return self
@@ -167,4 +194,6 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
         await self.aclose()
 
     def __del__(self) -> None:
-        self._cancellation.cancel()
+        # Not after the end: what a step started and left running still belongs to that run.
+        if getattr(self._source, "ag_frame", self._source) is not None:
+            self._cancellation.cancel()

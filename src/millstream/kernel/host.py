@@ -188,8 +188,9 @@ class SyncHost:
         runner = self._runner()
         context = user_context(scope)
         feed = None if source is None else runner.reach(source)
-        items = context.run(function) if feed is None else context.run(function, feed)
+        items: Any = None
         try:
+            items = context.run(function) if feed is None else context.run(function, feed)
             while True:
                 item = runner.run(_next(items), context, scope.cancellation)
                 if item is END:

@@ -9,6 +9,7 @@ import contextvars
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 import msgspec
@@ -42,6 +43,14 @@ class RunnableConfig(TypedDict, total=False):
 _KEYS = frozenset(RunnableConfig.__annotations__)
 
 
+_KINDS: tuple[tuple[str, Any, str], ...] = (
+    ("tags", (list, tuple), "a list of strings"),
+    ("metadata", Mapping, "a dict"),
+    ("configurable", Mapping, "a dict"),
+    ("recursion_limit", int, "a whole number"),
+)
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The part of a config that the steps below inherit."""
 
@@ -58,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True):
         limit = config.get("max_concurrency")
         recursion = config.get("recursion_limit")
         return Settings(
-            tags=self.tags + tuple(tag for tag in tags if tag not in self.tags),
+            tags=tuple(dict.fromkeys((*self.tags, *tags))),
             metadata={**self.metadata, **(config.get("metadata") or {})},
             callbacks=self.callbacks if config.get("callbacks") is None else config["callbacks"],
             max_concurrency=self.max_concurrency if limit is None else limit,
@@ -77,8 +86,10 @@ def check_config(config: Any) -> Mapping[str, Any]:
     unknown = sorted(str(key) for key in config.keys() - _KEYS)
     if unknown:
         raise ConfigError(f"Unknown config key(s) {', '.join(unknown)}. Known: {', '.join(sorted(_KEYS))}.")
-    if isinstance(config.get("tags"), str):
-        raise ConfigError("The config's tags are a list of strings, not one string.")
+    for key, kind, what in _KINDS:
+        value = config.get(key)
+        if value is not None and not isinstance(value, kind):
+            raise ConfigError(f"The config's {key} is {what}, not {value!r}.")
     limit = config.get("max_concurrency")
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ConfigError(f"max_concurrency is a whole number from 1, or None, not {limit!r}.")
@@ -115,6 +126,8 @@ class Scope(msgspec.Struct, eq=False):
     run_name: str | None = None
     _run_id: str | None = None
     watchers: "tuple[Watcher, ...]" = ()
+    #: Cancels what feeds this step, where that is steps of the same chain.
+    upstream: Cancellation | None = None
     #: What the run of a model cost, once that is known: for whoever watches it.
     usage: Any = None
 
@@ -201,6 +214,7 @@ class Scope(msgspec.Struct, eq=False):
             self.tag,
             self.run_name,
             self.run_id,
+            upstream=self.upstream,
         )
 
 
@@ -213,9 +227,11 @@ class StepNote(str):
 def note_step(error: BaseException, scope: Scope) -> None:
     """Name the step on an exception that it raised: the innermost one, once."""
     if isinstance(error, Exception):
-        notes = getattr(error, "__notes__", ())
-        if not any(isinstance(note, StepNote) for note in notes):
-            error.add_note(StepNote(f"In the step {scope.path}"))
+        # A courtesy: an exception that takes no notes arrives without one.
+        with suppress(Exception):
+            notes = getattr(error, "__notes__", ())
+            if not any(isinstance(note, StepNote) for note in notes):
+                error.add_note(StepNote(f"In the step {scope.path}"))
 
 
 class Reading(Generic[T]):

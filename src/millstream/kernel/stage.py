@@ -156,9 +156,17 @@ def open_stream(
     parent: Scope,
     tag: str | None = None,
     kwargs: Mapping[str, Any] = NO_KEYWORDS,
+    upstream: Cancellation | None = None,
+    cancellation: Cancellation | None = None,
 ) -> AsyncGenerator[Any, None]:
-    """Run a step below `parent` on a stream, called with `kwargs`. It starts when it is first pulled."""
+    """Run a step below `parent` on a stream, called with `kwargs`. It starts when it is first pulled.
+
+    `upstream` cancels what feeds the step; `cancellation` is the step's own, if it is not its parent's.
+    """
     step, scope, kwargs = _enter(step, parent, tag, kwargs)
+    scope.upstream = upstream
+    if cancellation is not None:
+        scope.cancellation = cancellation
     return run_stream(step, source, scope, kwargs)
 
 
@@ -214,7 +222,17 @@ async def _watched_stream(
             await watcher.failed(scope, seen.value, error)
         raise
     for watcher in scope.watchers:
-        await watcher.ended(scope, seen.value, merge(items) if items else None)
+        await watcher.ended(scope, seen.value, _whole(items))
+
+
+def _whole(items: list[Any]) -> Any:
+    """The one value that items make, for a watcher: what cannot be merged must not disturb the run."""
+    if not items:
+        return None
+    try:
+        return merge(items)
+    except Exception:
+        return items[-1]
 
 
 class _Seen:
@@ -240,7 +258,7 @@ class _Seen:
     @property
     def value(self) -> Any:
         """What was read so far, as one value; None if nothing was."""
-        return merge(self._items) if self._items else None
+        return _whole(self._items)
 
 
 async def answer_from_stream(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:

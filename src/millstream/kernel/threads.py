@@ -24,23 +24,30 @@ EXIT_SECONDS = 5.0
 class Job:
     """A function on its way through a worker thread. Its errors are its own affair: it must not raise."""
 
-    __slots__ = ("_done", "context", "function")
+    __slots__ = ("_done", "_thread", "context", "function")
 
     def __init__(self, function: Callable[[], None], context: contextvars.Context) -> None:
         self.function = function
         self.context = context
+        self._thread: int | None = None
         self._done = threading.Lock()
         self._done.acquire()
 
     def run(self) -> None:
         """Run it, in the context that it was started from."""
+        self._thread = threading.get_ident()
         try:
             self.context.run(self.function)
         finally:
             self._done.release()
 
     def join(self, timeout: float = -1) -> bool:
-        """Wait until it ended; True if it has. Interruptible by Ctrl-C in the main thread."""
+        """Wait until it ended; True if it has. Interruptible by Ctrl-C in the main thread.
+
+        A job does not wait for itself: the garbage collector may close a stream in one of its own threads.
+        """
+        if self._thread == threading.get_ident() and self._done.locked():
+            return False
         if self._done.acquire(timeout=timeout):
             self._done.release()
             return True
@@ -88,11 +95,18 @@ def _retire(worker: _Worker) -> bool:
 def start(function: Callable[[], None], context: contextvars.Context | None = None) -> Job:
     """Run `function` in a worker thread, in `context` or a copy of the caller's."""
     job = Job(function, contextvars.copy_context() if context is None else context)
+    worker: _Worker | None = None
     with _lock:
-        worker = _idle.pop() if _idle else _Worker()
-        _busy.add(worker)
+        if _idle:
+            worker = _idle.pop()
+            _busy.add(worker)
+            worker.job = job
+    if worker is None:
+        # Made outside the lock: the garbage collector may run in here, and need it.
+        worker = _Worker()
         worker.job = job
-    if worker.thread.ident is None:
+        with _lock:
+            _busy.add(worker)
         worker.thread.start()
     worker.wake.release()
     return job
@@ -100,8 +114,7 @@ def start(function: Callable[[], None], context: contextvars.Context | None = No
 
 def idle_threads() -> set[threading.Thread]:
     """The threads that wait for a job: cached, not leaked."""
-    with _lock:
-        return {worker.thread for worker in _idle}
+    return {worker.thread for worker in list(_idle)}
 
 
 def _at_exit() -> None:

@@ -1,6 +1,6 @@
 """A caller's own iterators as sources: what `transform` and `atransform` read."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable
 from typing import Any
 
 
@@ -22,10 +22,9 @@ class SyncSource:
             raise StopAsyncIteration from None
 
     async def aclose(self) -> None:
-        """Close the iterable, if it is a generator."""
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()
+        """Close the iterable, if it is a generator: a file, say, is still the caller's."""
+        if isinstance(self._items, Generator):
+            self._items.close()
 
 
 class AsyncSource:

@@ -39,7 +39,8 @@ def enter_batch(
     """The scope of a batch, and the stream of its `(index, answer)` pairs."""
     inputs = list(inputs)
     configs = _config_list(config, len(inputs))
-    _, scope, _ = enter_root(_BATCH, None, host, {})
+    nesting = {"callbacks": configs[0].get("callbacks")} if configs else None
+    _, scope, _ = enter_root(_BATCH, nesting, host, {})
     calls: list[Call] = []
     for index, (input, each) in enumerate(zip(inputs, configs, strict=True)):
         run, own, keywords = enter_root(step, each, host, kwargs)
@@ -113,6 +114,8 @@ class RunnableEach(Runnable[Sequence[Input], list[Other]]):
         calls: list[Call] = []
         for index, element in enumerate(input):
             step, own, keywords = enter_root(self.bound, {"callbacks": Nesting(scope)}, scope.host, kwargs)
+            if index:
+                own.forget_id()
             calls.append((index, step, element, own, keywords))
         answers: dict[int, Any] = {}
         async with scope.reading(run_calls(scope, calls, False)) as done:

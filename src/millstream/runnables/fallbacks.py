@@ -54,7 +54,7 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
             except self.exceptions_to_handle as error:
                 if scope.cancellation.reason is not None:
                     raise
-                first = first or error
+                first = error if first is None else first
                 input = self._with_error(input, error)
         assert first is not None
         raise first
@@ -81,7 +81,7 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
                 except self.exceptions_to_handle as error:
                     if begun or scope.cancellation.reason is not None:
                         raise
-                    first = first or error
+                    first = error if first is None else first
                     input = self._with_error(input, error)
             assert first is not None
             raise first

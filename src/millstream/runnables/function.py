@@ -69,7 +69,11 @@ class _UserFunction:
             return self.function(input)
         host = scope.here
         run = host.wait if self.kind == "acall" else host.call
-        return await run(scope, self.function, input, **self.keywords(scope, kwargs))
+        answer = await run(scope, self.function, input, **self.keywords(scope, kwargs))
+        if inspect.iscoroutine(answer):
+            # A plain function that hands on what an async one gives: `lambda x: model.ainvoke(x)`.
+            return await host.wait(scope, _itself, answer)
+        return answer
 
     def each(
         self, scope: Scope, kwargs: dict[str, Any], *arguments: Any, source: Source[Any] | None = None
@@ -78,6 +82,10 @@ class _UserFunction:
         host = scope.here
         function = functools.partial(self.function, *arguments, **self.keywords(scope, kwargs))
         return (host.aeach if self.kind == "aeach" else host.each)(scope, function, source)
+
+
+def _itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
+    return awaitable
 
 
 class _Colours:

@@ -77,7 +77,7 @@ class RunnableRetry(Runnable[Input, Output]):
             for number, tag in self._attempts():
                 begun = False
                 try:
-                    stream = open_stream(self.bound, replay.read(), scope, tag, kwargs)
+                    stream = open_stream(self.bound, replay.read(), scope, tag, kwargs, scope.upstream)
                     async with scope.reading(stream) as outputs:
                         async for item in outputs:
                             if not begun:

@@ -134,8 +134,9 @@ class Runnable(Generic[Input, Output]):
         """Turn a stream of inputs, which together are one input, into a stream of outputs."""
         from millstream.runnables.adapters import SyncSource
 
+        given = SyncSource(input)
         step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
-        return stream_sync(scope, run_stream(step, SyncSource(input), scope, kwargs))
+        return stream_sync(scope, run_stream(step, given, scope, kwargs), given)
 
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -143,8 +144,11 @@ class Runnable(Generic[Input, Output]):
         """The same, from an async iterator to an async iterator."""
         from millstream.runnables.adapters import AsyncSource
 
+        given = AsyncSource(input)
         step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
-        return AsyncStream(run_stream(step, AsyncSource(input), scope, kwargs), scope.cancellation)
+        # Through the host, so that a cancel wakes a reader that waits for the caller's next item.
+        source = scope.host.aeach(scope, lambda: given)
+        return AsyncStream(run_stream(step, source, scope, kwargs), scope.cancellation, given)
 
     # --- many inputs ----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from millstream.kernel.cancel import Cancellation
 from millstream.kernel.scope import Scope
 from millstream.kernel.sources import Source
 from millstream.kernel.stage import answer, open_stream
@@ -51,10 +52,16 @@ class RunnableSequence(Runnable[Input, Output]):
 
     def _transform(self, source: Source[Any], scope: Scope, /, **kwargs: Any) -> AsyncGenerator[Any, None]:
         # The last step's own stream is the sequence's: no generator of ours stands in between.
+        # Each step's cancellation is below that of the step behind it: who reads no more can end all before.
+        nodes = [scope.cancellation]
+        for _ in self._tagged[1:]:
+            nodes.append(Cancellation(nodes[-1]))
         stream: Any = source
+        upstream = scope.upstream
         for tag, step in self._tagged:
-            stream = open_stream(step, stream, scope, tag, kwargs)
-            kwargs = {}
+            node = nodes.pop()
+            stream = open_stream(step, stream, scope, tag, kwargs, upstream, node)
+            upstream, kwargs = node, {}
         return stream  # type: ignore[no-any-return]
 
 
