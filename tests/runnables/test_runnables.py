@@ -447,6 +447,33 @@ def test_a_step_can_cancel_its_run(colour: Colour) -> None:
         colour.stream(RunnableGenerator(generates) | RunnablePassthrough(), "x")
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_step_anywhere_in_a_chain_cancels_all_of_it(colour: Colour, place: int) -> None:
+    seen: list[int] = []
+
+    def endless(items: Iterator[Any]) -> Iterator[Any]:
+        for item in items:
+            for number in range(10**9):
+                seen.append(number)
+                yield item
+
+    def cancels(items: Iterator[Any]) -> Iterator[Any]:
+        for item in items:
+            yield item
+            scope = current_scope()
+            assert scope is not None
+            scope.cancel()
+
+    steps: list[Any] = [RunnablePassthrough(), RunnablePassthrough()]
+    steps.insert(place, RunnableGenerator(cancels))
+    chain_of_steps: Runnable[Any, Any] = RunnableGenerator(endless)
+    for step in steps:
+        chain_of_steps = chain_of_steps | step
+    with pytest.raises(Cancelled):
+        colour.stream(chain_of_steps, "x")
+    assert len(seen) < 1000
+
+
 def test_bad_inputs_are_named(colour: Colour) -> None:
     for step, given in [
         (RunnablePassthrough.assign(a=identity), "text"),

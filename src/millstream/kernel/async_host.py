@@ -48,7 +48,7 @@ class AsyncHost:
 
     async def call(self, scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """See `Host`: in a worker thread. A cancel is raised when the function returns."""
-        cancellation = Cancellation(scope.cancellation)
+        cancellation = Cancellation(scope.cancellation, inner=True)
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
 
@@ -161,7 +161,7 @@ class AsyncHost:
     ) -> AsyncGenerator[Any, None]:
         """See `Host`."""
         channel = BridgeChannel()
-        cancellation = Cancellation(scope.cancellation)
+        cancellation = Cancellation(scope.cancellation, inner=True)
         ended = asyncio.get_running_loop().create_future()
 
         def close() -> None:

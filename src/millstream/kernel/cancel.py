@@ -28,10 +28,12 @@ _roots: "set[Cancellation]" = set()
 class Cancellation:
     """Whether a run, or a branch of one, was cancelled, and what to wake up if it is."""
 
-    __slots__ = ("_aborts", "parent", "set_here")
+    __slots__ = ("_aborts", "inner", "parent", "set_here")
 
-    def __init__(self, parent: "Cancellation | None" = None) -> None:
+    def __init__(self, parent: "Cancellation | None" = None, inner: bool = False) -> None:
         self.parent = parent
+        #: Whether it only serves to end a part of a run early: to cancel the run, begin above it.
+        self.inner = inner
         self.set_here: BaseException | None = None
         self._aborts: dict[object, Abort | Cancellation] = {}
 

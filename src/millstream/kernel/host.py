@@ -205,7 +205,7 @@ class SyncHost:
     async def pump(self, scope: Scope, produce: Produce) -> AsyncGenerator[Any, None]:
         """See `Host`."""
         channel = ThreadChannel()
-        cancellation = Cancellation(scope.cancellation)
+        cancellation = Cancellation(scope.cancellation, inner=True)
         context = user_context(scope.branch(cancellation))
         job = threads.start(lambda: produce_into(produce, cancellation, channel), context)
         cancellation.register(channel, channel.close)

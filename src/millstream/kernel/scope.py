@@ -200,8 +200,11 @@ class Scope(msgspec.Struct, eq=False):
         return merge(collected) if collected else NOTHING
 
     def cancel(self, reason: BaseException | None = None) -> None:
-        """Cancel this run and everything below it, from any thread."""
-        self.cancellation.cancel(reason)
+        """Cancel the run that this step is a part of, or the branch of it, from any thread."""
+        node = self.cancellation
+        while node.inner and node.parent is not None:
+            node = node.parent
+        node.cancel(reason)
 
     def branch(self, cancellation: Cancellation) -> "Scope":
         """The same run, with a cancellation of its own: a part that can be stopped alone."""

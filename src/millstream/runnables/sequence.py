@@ -55,7 +55,7 @@ class RunnableSequence(Runnable[Input, Output]):
         # Each step's cancellation is below that of the step behind it: who reads no more can end all before.
         nodes = [scope.cancellation]
         for _ in self._tagged[1:]:
-            nodes.append(Cancellation(nodes[-1]))
+            nodes.append(Cancellation(nodes[-1], inner=True))
         stream: Any = source
         upstream = scope.upstream
         for tag, step in self._tagged:
