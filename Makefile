@@ -31,8 +31,9 @@ format: .venv/ready-dev ## format the code, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/ready-dev ## measure beside langchain-core, print the table, write benchmarks/RESULTS.md
+bench: .venv/ready-dev ## measure beside langchain-core, print the table, write benchmarks/RESULTS.md and the README's table
 	$(BIN)/python -m benchmarks
+	$(BIN)/python scripts/ratios.py
 
 differences: .venv/ready-dev ## write docs/differences.md from the table that drives the side-by-side suite
 	PYTHONPATH=. $(BIN)/python scripts/differences.py

@@ -85,7 +85,6 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
                             and item._held_usage is None  # type: ignore[attr-defined]
                             and item.chunk_position is None
                             and type(item.content) is str
-                            and not stamp.blocks
                         ):
                             # As `mark` does it, without the call: this is a sync token's whole cost here.
                             item.id = stamp.id
@@ -115,13 +114,14 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
 class _Stamp:
     """Makes chunks of what a model yields: the same id on all, and usage on the last."""
 
-    __slots__ = ("_messages", "blocks", "characters", "ended", "id", "usage")
+    __slots__ = ("_messages", "blocks_at", "characters", "ended", "id", "usage")
 
     def __init__(self, messages: list[BaseMessage], scope: Scope) -> None:
         self._messages = messages
         self.id = f"{OWN_ID}{scope.run_id}"
         self.characters = 0
-        self.blocks = False
+        #: How many characters of text came before the last content that was no text.
+        self.blocks_at = -1
         self.usage: UsageMetadata | None = None
         self.ended = False
 
@@ -137,11 +137,11 @@ class _Stamp:
             # Nearly all chunks of nearly all streams: stamped in place, a copy costs as much as a chunk.
             item.id = self.id
             self.characters += len(item.content)
-            self.blocks = False
             return item
         chunk = _chunk_of(item)
-        self.blocks = not isinstance(chunk.content, str)
         self._read(chunk)
+        if not isinstance(chunk.content, str):
+            self.blocks_at = self.characters
         if chunk.chunk_position is not None:
             self.ended = True
             if self.usage is None:
@@ -182,7 +182,8 @@ class _Stamp:
         usage = None
         if self.usage is None:
             usage = self.usage = self._estimate()
-        content: Content = [] if self.blocks else ""
+        # Empty in the way of the chunk before it.
+        content: Content = [] if self.blocks_at == self.characters else ""
         return AIMessageChunk(content, id=self.id, usage_metadata=usage, chunk_position="last")
 
     def _estimate(self) -> UsageMetadata:
