@@ -61,10 +61,10 @@ class Cancellation:
         failed: Exception | None = None
         for abort in self._snapshot():
             try:
-                if type(abort) is Cancellation:
+                if isinstance(abort, Cancellation):
                     abort._abort_below()
                 else:
-                    abort()  # type: ignore[operator]
+                    abort()
             except Exception as error:  # the others are called all the same
                 failed = error
         if failed is not None:
