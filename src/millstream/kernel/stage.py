@@ -136,18 +136,12 @@ def enter_root(
     return step, Scope(step, parent, host, cancellation, settings, None, run_name, run_id, watchers), kwargs
 
 
-async def answer(
+def answer(
     step: Step, input: Any, parent: Scope, tag: str | None = None, kwargs: Mapping[str, Any] = NO_KEYWORDS
-) -> Any:
-    """Run a step below `parent` for one answer, called with `kwargs`."""
+) -> Coroutine[Any, Any, Any]:
+    """Run a step below `parent` for one answer, called with `kwargs`: a coroutine to await."""
     step, scope, kwargs = _enter(step, parent, tag, kwargs)
-    if scope.watchers:
-        return await _watched_answer(step, input, scope, kwargs)
-    try:
-        return await step._answer(input, scope, **kwargs)
-    except BaseException as error:
-        note_step(error, scope)
-        raise
+    return run_answer(step, input, scope, kwargs)
 
 
 def open_stream(
