@@ -283,3 +283,27 @@ def test_watching_does_not_change_what_cannot_be_added(colour: Colour) -> None:
 def test_a_plain_function_may_hand_on_a_coroutine(colour: Colour) -> None:
     inner = RunnableLambda(str.upper)
     assert colour.invoke(RunnableLambda(lambda text: inner.ainvoke(text)), "x") == "X"
+
+
+def test_closing_a_stream_that_another_task_waits_for_ends_it_there() -> None:
+    closed: list[str] = []
+
+    async def stuck(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for item in items:
+                yield item
+                await asyncio.sleep(1e6)
+        finally:
+            closed.append("stuck")
+
+    async def run() -> None:
+        stream = RunnableGenerator(stuck).astream("x")
+        assert await anext(stream) == "x"
+        reader = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0.01)
+        await stream.aclose()
+        with pytest.raises(Cancelled):
+            await asyncio.wait_for(reader, 5)
+        assert closed == ["stuck"]
+
+    asyncio.run(run())
