@@ -300,7 +300,6 @@ def test_the_traceback_is_there_for_who_asks() -> None:
     assert "\nmillstream: ZeroDivisionError: " in failed.stderr
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 def test_a_full_disk_is_told_once() -> None:
     with (
         open("/dev/full", "wb") as full,

@@ -136,38 +136,45 @@ def test_recursion_has_a_limit(colour: Colour) -> None:
         colour.invoke(RunnableLambda(down), 20, {"recursion_limit": 5})
 
 
+class AtOnce:
+    """Counts how many threads are inside it, and the most there ever were."""
+
+    def __init__(self) -> None:
+        self.running = self.most = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.running -= 1
+
+
 @pytest.mark.parametrize("limit", [1, 3, None])
 def test_a_batch_never_runs_more_than_its_bound(colour: Colour, limit: int | None) -> None:
-    running, most, lock = 0, 0, threading.Lock()
+    at_once = AtOnce()
 
     def count(value: int) -> int:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.002)
-        with lock:
-            running -= 1
+        with at_once:
+            time.sleep(0.002)
         return value
 
     config: RunnableConfig | None = None if limit is None else {"max_concurrency": limit}
     assert colour.batch(RunnableLambda(count), list(range(60)), config) == list(range(60))
-    assert most <= (limit or 16)
-    assert most > 1 or limit == 1
+    assert at_once.most <= (limit or 16)
+    assert at_once.most > 1 or limit == 1
 
 
 @pytest.mark.parametrize("mapped", [False, True])
 def test_a_bound_in_a_binding_holds_too(colour: Colour, mapped: bool) -> None:
-    running, most, lock = 0, 0, threading.Lock()
+    at_once = AtOnce()
 
     def count(value: int) -> int:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.002)
-        with lock:
-            running -= 1
+        with at_once:
+            time.sleep(0.002)
         return value
 
     step = RunnableLambda(count).with_config(max_concurrency=2)
@@ -175,7 +182,7 @@ def test_a_bound_in_a_binding_holds_too(colour: Colour, mapped: bool) -> None:
         assert colour.invoke(step.map(), list(range(30))) == list(range(30))
     else:
         assert colour.batch(step, list(range(30))) == list(range(30))
-    assert most <= 2
+    assert at_once.most <= 2
 
 
 def test_an_id_given_once_names_one_run_of_a_batch(colour: Colour) -> None:
@@ -189,25 +196,20 @@ def test_an_id_given_once_names_one_run_of_a_batch(colour: Colour) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2])
 def test_a_parallel_step_keeps_to_max_concurrency(colour: Colour, limit: int) -> None:
-    running, most, lock = 0, 0, threading.Lock()
+    at_once = AtOnce()
 
     def branch(items: Iterator[str]) -> Iterator[str]:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        for item in items:
-            time.sleep(0.002)
-            yield item
-        with lock:
-            running -= 1
+        with at_once:
+            for item in items:
+                time.sleep(0.002)
+                yield item
 
     step = RunnableParallel({name: RunnableGenerator(branch) for name in "abcde"})
     config: RunnableConfig = {"max_concurrency": limit}
     assert colour.invoke(step, "x", config) == dict.fromkeys("abcde", "x")
     assert len(colour.stream(step, "x", config)) == 5
     assert len(colour.transform(step, ["x", "y"], config)) == 5
-    assert most <= limit
+    assert at_once.most <= limit
 
 
 def test_one_batch_error_ends_the_others(colour: Colour) -> None:
