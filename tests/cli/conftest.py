@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,10 @@ def _interrupts() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR", "MILLSTREAM_DEBUG", "MILLSTREAM_MODEL"):
+def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = ("MILLSTREAM_DEBUG", "MILLSTREAM_MODEL", "MILLSTREAM_HISTORY")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "EDITOR", "VISUAL", *own):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
+    # No test adds to the history of whoever runs it.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -55,12 +55,43 @@ class Echo(BaseChatModel):
         yield f"{[(message.type, message.text) for message in messages]} {sorted(kwargs.items())}"
 
 
+class Loads(Echo):
+    """Has to be loaded first."""
+
+    def load(self) -> None:
+        self.name = "loaded"
+
+
+class Broken(Echo):
+    """Cannot be loaded."""
+
+    def load(self) -> None:
+        raise ModelError("It does not fit into memory.")
+
+
+class Heavy(Echo):
+    """Takes its time to be loaded."""
+
+    def load(self) -> None:
+        a_minute()
+
+
 CUT = AIMessageChunk("", response_metadata={"finish_reason": "length"}, chunk_position="last")
+MARKDOWN = (
+    "# Rivers\n\nThey *bend* because:\n\n1. water is **lazy**\n2. banks are soft\n\n```py\nx = 1\n```\n"
+)
 MODELS = {
     "endless": Endless,
     "stubborn": Stubborn,
     "silent": Silent,
     "echo": Echo,
+    "loads": Loads,
+    "broken": Broken,
+    "heavy": Heavy,
+    "flaky": lambda: FakeChatModel([["Once", ModelError("The model fell over.")], ["Better."]]),
+    "markdown": lambda: FakeChatModel([[*MARKDOWN]]),
+    "long": lambda: FakeChatModel([[f"para{n} goes\non.\n\n" for n in range(40)]], delay=0.005),
+    "json": lambda: FakeChatModel([['{"city":"Os', 'lo","in":{"a":[],"b":[1,', "2]}}"]]),
     "plain": lambda: FakeChatModel([["Two ", "words."]]),
     "ended": lambda: FakeChatModel([["A line.\n"]]),
     "empty": lambda: FakeChatModel([[""]]),

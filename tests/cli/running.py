@@ -1,13 +1,18 @@
 """The command line as a process: with pipes, or in a pseudo-terminal of its own."""
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
+
+import pyte
 
 import millstream
 
@@ -48,12 +53,25 @@ def run(
 class Terminal:
     """The command in a pseudo-terminal: `with Terminal(FAKE, "chat", "hi") as terminal`.
 
-    `stdout` may go somewhere else; stdin and stderr are the terminal.
+    `stdout` may go somewhere else; stdin and stderr are the terminal. What it shows is kept by an emulator,
+    which also answers what a program asks of its terminal.
     """
 
-    def __init__(self, command: list[str], *arguments: str, stdout: int | None = None, **more: str) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        *arguments: str,
+        stdout: int | None = None,
+        columns: int = 80,
+        rows: int = 24,
+        **more: str,
+    ) -> None:
         self._master, slave = pty.openpty()
         self._seen = b""
+        self.emulator = emulator(columns, rows)
+        self.emulator.write_process_input = self.press
+        self._stream = pyte.ByteStream(self.emulator)
+        self._set_size(columns, rows)
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-S", "-c", _TAKE_TERMINAL, *command, *arguments],
@@ -86,15 +104,31 @@ class Terminal:
         lines = (line.rpartition("\r\x1b[2K")[2] for line in self.raw.split("\n"))
         return _ESCAPE.sub("", "\n".join(lines))
 
+    @property
+    def screen(self) -> str:
+        """What the emulator shows, with what has scrolled out of it."""
+        return "\n".join(rows_of(self.emulator))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give it another size, as a person does with the mouse."""
+        self.emulator.resize(rows, columns)
+        self._set_size(columns, rows)
+
+    def until_shown(self, wanted: str) -> None:
+        """Read until this pattern is on the screen."""
+        deadline = time.monotonic() + SECONDS
+        while not re.search(wanted, self.screen):
+            assert self._read(deadline), f"ended before {wanted!r} was shown:\n{self.screen}"
+
     def until(self, wanted: str) -> None:
         """Read until this pattern is seen."""
         deadline = time.monotonic() + SECONDS
         while not re.search(wanted, self.raw):
             assert self._read(deadline), f"ended before {wanted!r} was seen: {self.raw!r}"
 
-    def press(self, keys: str) -> None:
+    def press(self, keys: str | bytes) -> None:
         """Type something."""
-        os.write(self._master, keys.encode())
+        os.write(self._master, keys.encode() if isinstance(keys, str) else keys)
 
     def end(self) -> int:
         """Read to the end, and return the exit code."""
@@ -112,4 +146,32 @@ class Terminal:
             # Linux's way to say that nobody holds the other end any more.
             return False
         self._seen += read
+        self._stream.feed(read)
         return bool(read)
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+class _Display(pyte.HistoryScreen):
+    """Shows dim text in grey: pyte knows no dim."""
+
+    def select_graphic_rendition(self, *attributes: int, **kwargs: bool) -> None:
+        grey = [90 if attribute == 2 else attribute for attribute in attributes]
+        super().select_graphic_rendition(
+            *(attributes if 38 in attributes or 48 in attributes else grey), **kwargs
+        )
+
+
+def emulator(columns: int, rows: int) -> pyte.HistoryScreen:
+    """A terminal that remembers what has scrolled out of it."""
+    return _Display(columns, rows, history=100_000)
+
+
+def rows_of(screen: pyte.HistoryScreen) -> list[str]:
+    """All its rows, without blanks at their ends and below the last one."""
+    gone = ["".join(row[x].data for x in range(screen.columns)) for row in screen.history.top]
+    rows = [row.rstrip() for row in (*gone, *screen.display)]
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows

@@ -1,6 +1,7 @@
 """`millstream chat`, as a person meets it: in a terminal, with pipes, interrupted, and refused."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from millstream.cli.chat import model_name, question
+from millstream.cli.chat import question
 from millstream.cli.errors import WrongUse
+from millstream.cli.loading import model_name
 from millstream.cli.main import main
 from millstream.language_models import registry
 from tests.cli.fake_main import MODELS
@@ -71,6 +73,23 @@ def test_a_reader_that_goes_away_stops_the_real_model() -> None:
             process.kill()
 
 
+SCHEMA = """{"type": "object", "required": ["city"],
+"properties": {"city": {"type": "string", "maxLength": 12}}}"""
+
+
+@pytest.mark.local
+def test_the_real_model_writes_json_of_a_schema(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text(SCHEMA)
+    options = ("--json-schema", str(tmp_path / "schema.json"), "--temperature", "0", "--max-tokens", "30")
+    prompt = "Name a city in Norway. Answer as JSON."
+    piped = run(REAL, "chat", prompt, *options)
+    assert piped.returncode == 0
+    with Terminal(REAL, "chat", prompt, *options) as terminal:
+        assert terminal.end() == 0
+        indented = json.dumps(json.loads(piped.stdout), indent=2, ensure_ascii=False)
+        assert terminal.text.startswith(f"{indented}\n")
+
+
 # --- a terminal -------------------------------------------------------------------------------------------
 
 
@@ -96,6 +115,30 @@ def test_an_answer_cannot_drive_the_terminal() -> None:
     with Terminal(FAKE, "chat", "hi", "--model", "fake:escapes") as terminal:
         assert terminal.end() == 0
         assert "␛]0;title␇␛[2J\N{REPLACEMENT CHARACTER}31mred␡\n\tend\n" in terminal.raw
+
+
+def test_json_grows_indented_on_a_terminal_and_stays_as_it_is_in_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text("{}")
+    options = ("--model", "fake:json", "--json-schema", str(tmp_path / "schema.json"))
+    assert run(FAKE, "chat", "hi", *options).stdout == '{"city":"Oslo","in":{"a":[],"b":[1,2]}}\n'
+    with Terminal(FAKE, "chat", "hi", *options) as terminal:
+        assert terminal.end() == 0
+        assert '{\n  "city": "Oslo",\n  "in": {\n    "a": [],\n' in terminal.text
+
+
+def test_the_answer_is_saved_also_if_it_was_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "talk.md"
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:endless", "--save", str(path)) as terminal:
+        terminal.until("word word ")
+        terminal.press("\x03")
+        assert terminal.end() == 130
+    assert path.read_text().startswith("## Question\n\nhi\n\n## Answer\n\nword word")
+
+
+def test_where_it_cannot_be_saved_nothing_is_asked(tmp_path: Path) -> None:
+    refused = run(FAKE, "chat", "hi", "--model", "fake:plain", "--save", str(tmp_path / "no" / "talk.md"))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("millstream: There is no folder '")
 
 
 def test_a_pipe_gets_the_answer_unchanged() -> None:
@@ -226,6 +269,7 @@ def test_what_is_no_text_is_refused(prompt: str | None, stdin: bytes | None) -> 
         ("smollm2", "local:smollm2"),
         ("models/some.GGUF", "local:models/some.GGUF"),
         ("local:some.gguf", "local:some.gguf"),
+        ("local-one.gguf", "local:local-one.gguf"),
         ("other:name", "other:name"),
     ],
 )
@@ -236,8 +280,8 @@ def test_names_of_models(given: str, named: str) -> None:
 # --- what goes wrong --------------------------------------------------------------------------------------
 
 
-def test_a_terminal_without_a_prompt_is_told_what_to_type() -> None:
-    with Terminal(REAL, "chat") as terminal:
+def test_without_a_prompt_and_a_terminal_it_is_told_what_to_type(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as file, Terminal(REAL, "chat", stdout=file.fileno()) as terminal:
         assert terminal.end() == 2
         assert re.fullmatch(r"millstream: There is nothing to ask\..* millstream chat .*\n", terminal.text)
 

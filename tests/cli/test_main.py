@@ -10,7 +10,7 @@ from millstream import __version__
 from millstream.cli.errors import ExitCode, ReaderGone, exit_code, sentence
 from millstream.cli.main import main
 from millstream.errors import ConfigError, MissingDependency, ModelError
-from tests.cli.running import REAL, run
+from tests.cli.running import FAKE, REAL, run
 
 
 def test_the_version() -> None:
@@ -33,6 +33,12 @@ def test_help_imports_no_model() -> None:
     imported = run([*REAL[:1], "-X", "importtime", *REAL[1:]], "--help").stderr
     assert "typer" in imported
     assert not [name for name in ("xllamacpp", "millstream.runnables", "asyncio") if f"{name}\n" in imported]
+
+
+def test_one_question_imports_nothing_that_only_a_session_needs() -> None:
+    imported = run([FAKE[0], "-X", "importtime", FAKE[1]], "chat", "hi", "--model", "fake:plain").stderr
+    assert "millstream.cli.answer" in imported
+    assert not [name for name in ("prompt_toolkit", "markdown_it", "pygments") if f" {name}\n" in imported]
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"]])

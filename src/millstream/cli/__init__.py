@@ -1,1 +1,1 @@
-"""The command line: `millstream chat`, `millstream models`."""
+"""The command line: `millstream chat`, `millstream run`, `millstream models`."""

@@ -1,28 +1,35 @@
-"""`millstream chat`: a question to a model, and its answer as it is written."""
+"""`millstream chat`: a question to a model and its answer as it is written, or a session of many."""
 
-import sys
-from collections.abc import Generator
-from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from millstream.cli.errors import ExitCode, WrongUse
-from millstream.cli.terminal import Screen, note
+from millstream.cli.inputs import piped, text_of
+from millstream.cli.loading import chat_model, known_models
+from millstream.cli.terminal import Screen, both_ends
 
-if TYPE_CHECKING:
-    from millstream.language_models import BaseChatModel
-    from millstream.messages import AIMessageChunk, BaseMessage
+
+def _models(incomplete: str) -> list[str]:
+    return [name for name in known_models() if name.startswith(incomplete)]
 
 
 def chat(
     prompt: Annotated[
-        str | None, typer.Argument(help="What to ask. Text piped in is added after it.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="PROMPT", help="What to ask. Text piped in is added after it.", show_default=False
+        ),
     ] = None,
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-m", metavar="NAME", help="A provider ('local'), a known model, or a .gguf file."
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A provider ('local'), a known model, or a .gguf file.",
+            autocompletion=_models,
         ),
     ] = "local",
     system: Annotated[
@@ -41,28 +48,48 @@ def chat(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The same seed gives the same answer.", show_default=False)
     ] = None,
+    json_schema: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Answer with JSON of this schema.", show_default=False),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the conversation there: .json, or else Markdown.", show_default=False
+        ),
+    ] = None,
 ) -> int:
     """Ask a model, and see its answer as it is written.
 
-    Ctrl-C stops the answer. Without a terminal the answer is bare text:
+    Without a prompt, on a terminal, it is a session: it reads one question
+    after another, and /help lists what else it can do. Ctrl-C stops an answer.
+    Without a terminal the answer is bare text.
+
+    Examples:
+    millstream chat
+    millstream chat "Why do rivers bend?" --max-tokens 100
     cat letter.txt | millstream chat "Summarise this:" > summary.txt
     """
-    messages = _messages(system, question(prompt, piped()))
-    given = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-    parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return _show(_chat_model(model).stream(messages, **parameters))
+    parameters = _given(max_tokens=max_tokens, temperature=temperature, seed=seed)
+    if json_schema is not None:
+        from millstream.cli.schema import read_schema
 
+        parameters["json_schema"] = read_schema(json_schema)
+    if save is not None:
+        from millstream.cli.saving import check
 
-def piped() -> bytes | None:
-    """What was piped in; None if stdin is a terminal."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return None
-    return sys.stdin.buffer.read()
+        check(save)
+    system = text_of(system, "system prompt") if system else None
+    if prompt is None and both_ends():
+        from millstream.cli.session import open_session
+
+        return open_session(model, parameters, system, save).run()
+    return _ask(question(prompt, piped()), model, parameters, system, save)
 
 
 def question(prompt: str | None, stdin: bytes | None) -> str:
     """The argument, a blank line, and what was piped in. Raises `WrongUse` if there is nothing to ask."""
-    given = (_text(prompt or ""), _text(stdin or b""))
+    given = (text_of(prompt or ""), text_of(stdin or b""))
     parts = [part.rstrip() for part in given if part.strip()]
     if not parts:
         raise WrongUse(
@@ -71,45 +98,23 @@ def question(prompt: str | None, stdin: bytes | None) -> str:
     return "\n\n".join(parts)
 
 
-def _text(given: str | bytes) -> str:
-    try:
-        # Arguments that are no text arrive with lone surrogates in them, which cannot be encoded.
-        return (given.encode() if isinstance(given, str) else given).decode("utf-8-sig")
-    except UnicodeError as error:
-        raise WrongUse("The prompt is no UTF-8 text. Convert it first, for example with iconv.") from error
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
-def model_name(name: str) -> str:
-    """The name as `init_chat_model` takes it: known models and bare paths of .gguf files are local ones."""
-    from millstream.providers.local.weights import KNOWN_MODELS
+def _ask(
+    asked: str, model: str, parameters: dict[str, Any], system: str | None, file: Path | None
+) -> ExitCode:
+    from millstream.cli.answer import stream_answer
+    from millstream.cli.conversation import Conversation
+    from millstream.cli.json_stream import Indenter
+    from millstream.cli.saving import save
 
-    is_local = name in KNOWN_MODELS or name.lower().endswith(".gguf")
-    return f"local:{name}" if is_local and not name.startswith("local:") else name
-
-
-def _chat_model(name: str) -> "BaseChatModel":
-    from millstream.language_models import init_chat_model
-
-    return init_chat_model(model_name(name))
-
-
-def _messages(system: str | None, asked: str) -> "list[BaseMessage]":
-    from millstream.messages import HumanMessage, SystemMessage
-
-    return [*([SystemMessage(_text(system))] if system else []), HumanMessage(asked)]
-
-
-def _show(chunks: "Generator[AIMessageChunk, None, None]") -> ExitCode:
-    from millstream.cli.tally import Tally
-
-    tally = Tally()
-    try:
-        with closing(chunks), Screen() as screen:
-            for chunk in chunks:
-                tally.add(chunk)
-                screen.write(chunk.text)
-    except KeyboardInterrupt:
-        note(tally.line(stopped=True))
-        return ExitCode.STOPPED
-    note(tally.line())
-    return ExitCode.FINE
+    conversation = Conversation(system)
+    conversation.ask(asked)
+    screen = Screen(Indenter().feed if "json_schema" in parameters else None)
+    answer = stream_answer(chat_model(model), conversation.messages(), parameters, screen)
+    conversation.answer(answer.message)
+    if file is not None:
+        save(conversation, file)
+    return ExitCode.STOPPED if answer.stopped else ExitCode.FINE

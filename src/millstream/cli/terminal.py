@@ -29,6 +29,46 @@ def notes_wanted() -> bool:
     return sys.stderr.isatty() and not _is_pipe()
 
 
+def both_ends() -> bool:
+    """Whether a person is at both ends: types at stdin, and reads stdout."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def is_plain() -> bool:
+    """Whether the terminal is to get text and nothing else."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def terminal_size() -> tuple[int, int]:
+    """Columns and rows, now. Some terminals do not say, and are taken for one of 80 x 24."""
+    columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    return columns or 80, rows or 24
+
+
+@contextmanager
+def typing_hidden() -> Iterator[None]:
+    """Do not show what is typed while the block runs: it waits for whoever reads next.
+
+    Ctrl-C is still a signal.
+    """
+    try:
+        import termios
+    except ImportError:
+        # Not on Windows.
+        yield
+        return
+    stdin = sys.stdin.fileno()
+    before = termios.tcgetattr(stdin)
+    hidden = [*before]
+    hidden[0] &= ~termios.ICRNL
+    hidden[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(stdin, termios.TCSADRAIN, hidden)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(stdin, termios.TCSADRAIN, before)
+
+
 @contextmanager
 def waiting(text: str) -> Iterator[Callable[[], None]]:
     """Show that something is awaited, until the block ends or the function it gets is called.
@@ -53,17 +93,22 @@ def waiting(text: str) -> Iterator[Callable[[], None]]:
 
 
 class Screen:
-    """Where one answer goes: `with Screen() as screen`. Its last line is ended with the block."""
+    """Where one answer goes: `with Screen() as screen`. Its last line is ended with the block.
 
-    def __init__(self) -> None:
+    On a terminal the text goes through `shape` first, piece by piece. `awaited` is what is waited for.
+    """
+
+    def __init__(self, shape: Callable[[str], str] | None = None, *, awaited: str = "the model") -> None:
         self._is_terminal = sys.stdout.isatty()
+        self._shape = shape
+        self._awaited = awaited
         self._inside_line = False
         self._first = True
         self._stack = ExitStack()
         self._arrived: Callable[[], None] = lambda: None
 
     def __enter__(self) -> "Screen":
-        self._arrived = self._stack.enter_context(waiting("waiting for the model ..."))
+        self._arrived = self._stack.enter_context(waiting(f"waiting for {self._awaited} ..."))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -79,7 +124,14 @@ class Screen:
             if self._first:
                 self._first = False
                 self._arrived()
-            self._put(harmless(text) if self._is_terminal else text)
+            self._put(self._shown(text) if self._is_terminal else text)
+
+    def write_line(self, text: str) -> None:
+        """Show a line of its own."""
+        self.write(f"\n{text}\n" if self._inside_line else f"{text}\n")
+
+    def _shown(self, text: str) -> str:
+        return harmless(text if self._shape is None else self._shape(text))
 
     def _break_line(self) -> None:
         # Go on below the line on which the terminal has echoed "^C". If nothing was written yet, the echo
@@ -91,7 +143,7 @@ class Screen:
 
     def _put(self, text: str) -> None:
         # Before it is written: a Ctrl-C in between would leave the line without its end.
-        self._inside_line = not text.endswith("\n")
+        self._inside_line = not text.endswith("\n") if text else self._inside_line
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -107,8 +159,7 @@ def note(line: str) -> None:
 
 
 def _dim(text: str) -> str:
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return text if plain else f"\x1b[2m{text}\x1b[0m"
+    return text if is_plain() else f"\x1b[2m{text}\x1b[0m"
 
 
 def _tell(text: str) -> None:

@@ -1,0 +1,49 @@
+"""Models by the names that people type, and loading one while a line says so."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from millstream.cli.terminal import waiting
+
+if TYPE_CHECKING:
+    from millstream.language_models import BaseChatModel
+
+
+def known_models() -> list[str]:
+    """The names to choose from."""
+    from millstream.providers.local.weights import KNOWN_MODELS
+
+    return ["local", *sorted(KNOWN_MODELS)]
+
+
+def model_name(name: str) -> str:
+    """The name as `init_chat_model` takes it: known models and bare paths of .gguf files are local ones."""
+    from millstream.providers.local.weights import KNOWN_MODELS
+
+    is_local = name in KNOWN_MODELS or name.lower().endswith(".gguf")
+    return f"local:{name}" if is_local and not name.startswith("local:") else name
+
+
+def shown_name(name: str) -> str:
+    """What a person calls the model: `local` is the one that the environment says."""
+    from millstream.providers.local.weights import DEFAULT_MODEL, MODEL_VARIABLE
+
+    shown = name.removeprefix("local:")
+    return os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL if shown == "local" else shown
+
+
+def chat_model(name: str) -> "BaseChatModel":
+    """The model of this name. One that loads does so at its first answer."""
+    from millstream.language_models import init_chat_model
+
+    return init_chat_model(model_name(name))
+
+
+def loaded_model(name: str) -> "BaseChatModel":
+    """The model of this name, ready to answer; a line on the terminal says what is being loaded."""
+    model = chat_model(name)
+    load: Any = getattr(model, "load", None)
+    if load is not None:
+        with waiting(f"loading {shown_name(name)} ..."):
+            load()
+    return model

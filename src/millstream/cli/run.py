@@ -1,0 +1,151 @@
+"""`millstream run`: a chain of the user's own, streamed."""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from millstream.cli.errors import ChainFailed, ExitCode, ReaderGone, WrongUse
+from millstream.cli.inputs import piped, text_of
+from millstream.cli.terminal import Screen
+from millstream.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from millstream.runnables import Runnable
+
+
+def run(
+    chain: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:CHAIN", help="The module, and the chain's name in it.", show_default=False
+        ),
+    ],
+    input: Annotated[
+        str | None,
+        typer.Argument(metavar="INPUT", help="What it is given; - reads it from stdin.", show_default=False),
+    ] = None,
+    is_json: Annotated[bool, typer.Option("--json", help="Read the input as JSON.")] = False,
+) -> int:
+    """Stream a chain of your own: a runnable, or a function.
+
+    Text comes as it is written, anything else as one line of JSON for each
+    item. The module is looked for in this folder first.
+
+    Examples:
+    millstream run chains:summary "A long text."
+    millstream run chains:translate --json '{"text": "hi", "to": "fr"}'
+    millstream run chains:summary < letter.txt
+    """
+    given = read_input(input, is_json=is_json)
+    try:
+        return _show(find_chain(chain), given)
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+
+
+def read_input(given: str | None, *, is_json: bool) -> Any:
+    """The chain's input: the argument, or else what is piped in. Raises `WrongUse` if there is none."""
+    data = piped() if given in (None, "-") else given
+    if data is None:
+        raise WrongUse('There is no input. Write it, as in: millstream run chains:summary "A long text."')
+    text = text_of(data, "input")
+    if not is_json:
+        # The newline that ends a file or the output of a command is not meant.
+        return text if given == data else text.removesuffix("\n")
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise WrongUse(f"The input is no JSON: {error}.") from error
+
+
+def find_chain(name: str) -> "Runnable[Any, Any]":
+    """The runnable that `module:chain` names. Raises `WrongUse` if there is none."""
+    from millstream.errors import CoercionError
+    from millstream.runnables import coerce_to_runnable
+
+    module, colon, path = name.partition(":")
+    if not colon or not module or not path or module.endswith(".py"):
+        raise WrongUse(
+            f"{name!r} does not name a chain. Write its module and its name, such as: chains:summary"
+        )
+    found = _module(module)
+    for attribute in path.split("."):
+        if not hasattr(found, attribute):
+            near = difflib.get_close_matches(attribute, dir(found), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " Write the name of something defined in it."
+            raise WrongUse(f"There is no {path!r} in the module {module!r}.{hint}")
+        found = getattr(found, attribute)
+    try:
+        return coerce_to_runnable(found)
+    except CoercionError as error:
+        raise WrongUse(f"{name!r} is no chain. {error}") from error
+
+
+def _module(name: str) -> Any:
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise ChainFailed(error, f"when {name!r} was imported") from error
+        raise WrongUse(
+            f"There is no module {name!r} in {folder!r}, and none is installed. "
+            "Run it from your project's folder."
+        ) from error
+    except Exception as error:
+        raise ChainFailed(error, f"when {name!r} was imported") from error
+
+
+def _show(chain: "Runnable[Any, Any]", given: Any) -> ExitCode:
+    items = chain.stream(given)
+    with closing(items), Screen(awaited="the chain") as screen:
+        for item in _named(items):
+            text = streamed_text(item)
+            if text is None:
+                screen.write_line(json_line(item))
+            else:
+                screen.write(text)
+    return ExitCode.FINE
+
+
+def _named(items: Iterator[Any]) -> Iterator[Any]:
+    """The items; an error of the chain's comes with the step that it was raised in."""
+    try:
+        yield from items
+    except (ReaderGone, MissingDependency):
+        raise
+    except Exception as error:
+        from millstream.kernel.scope import StepNote
+
+        notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, StepNote)]
+        where = f"{notes[0][0].lower()}{notes[0][1:]}" if notes else "in the chain"
+        raise ChainFailed(error, where) from error
+
+
+def streamed_text(item: Any) -> str | None:
+    """The text that an item of a stream says; None if it is something else than text."""
+    from millstream.messages import BaseMessage
+
+    if isinstance(item, BaseMessage):
+        return item.text
+    return item if isinstance(item, str) else None
+
+
+def json_line(item: Any) -> str:
+    """The item as JSON on one line; what JSON does not have is written as Python shows it."""
+    import msgspec
+
+    try:
+        return msgspec.json.encode(item, enc_hook=str).decode()
+    except (TypeError, ValueError, RecursionError):
+        return str(item)
