@@ -3,12 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What `make run` asks the model.
 PROMPT ?= Tell me in two sentences why rivers bend.
+# How many cases `make fuzz` tries.
+N ?= 1000
 
 # mkdocs-material prints an advertisement for another program at every build without it.
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench differences docs clean
+.PHONY: help run test check format bench fuzz differences picture docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +37,14 @@ bench: .venv/ready-dev ## measure beside langchain-core, print the table, write 
 	$(BIN)/python -m benchmarks
 	$(BIN)/python scripts/ratios.py
 
+fuzz: .venv/ready-dev ## N random documents with random cuts (N=1000), written to benchmarks/FUZZ.md
+	$(BIN)/python scripts/fuzz.py --n $(N)
+
 differences: .venv/ready-dev ## write docs/differences.md from the table that drives the side-by-side suite
 	PYTHONPATH=. $(BIN)/python scripts/differences.py
+
+picture: .venv/ready-dev ## draw the README's terminal anew, from a real session
+	$(BIN)/python scripts/picture.py
 
 docs: .venv/ready-dev ## serve the documentation on 127.0.0.1:8000
 	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
@@ -51,7 +59,8 @@ clean: ## remove what was set up
 	@$(BIN)/millstream models add smollm2 --quiet
 	@touch $@
 
-.venv/ready-dev: pyproject.toml | .venv/ready-run
+.venv/ready-dev: pyproject.toml tests/conformance/package-lock.json | .venv/ready-run
 	@echo "Setting up: the tools for tests, types and documentation ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@npm ci --prefix tests/conformance --silent --no-audit --no-fund
 	@touch $@

@@ -4,12 +4,12 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import answers, counting, gathering, imports, machine, memory, per_token, table
+from benchmarks import answers, counting, gathering, imports, json_values, machine, memory, per_token, table
 from benchmarks.measure import ROUNDS, TURNS
 from benchmarks.rows import Row
 
 _HERE = Path(__file__).parent
-_PARTS = (per_token, answers, gathering, imports, memory, counting)
+_PARTS = (per_token, answers, json_values, gathering, imports, memory, counting)
 
 
 def main() -> int:
@@ -19,7 +19,13 @@ def main() -> int:
         rows += part.rows()
     facts = machine.facts()
     print(table.printed(rows))
-    method = {"rounds": ROUNDS, "turns": TURNS, "tokens": per_token.TOKENS, "imports": imports.ROUNDS}
+    method = {
+        "rounds": ROUNDS,
+        "turns": TURNS,
+        "tokens": per_token.TOKENS,
+        "piece": json_values.PIECE,
+        "imports": imports.ROUNDS,
+    }
     (_HERE / "RESULTS.md").write_text(table.markdown(rows, facts, **method), encoding="utf-8")
     (_HERE / "results.json").write_text(
         json.dumps(table.data(rows, facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

@@ -19,6 +19,8 @@ hand-written: two generators, one inside the other, that make the same chunks (`
 * A token's time is that of a whole stream of {tokens:,} tokens, its start included, divided by their number.
   In asyncio the event loop runs already.
 * `invoke` is a whole call of the chain, with a prompt of two messages.
+* JSON comes in pieces of {piece} characters, about what a token holds, to a parser that stands alone. A
+  piece's time is that of a whole stream divided by their number; `json_values.py` has the texts.
 * An import is that of a fresh process, the interpreter's start not included; the median of {imports}.
 * Memory is the growth of the peak of `tracemalloc` from a short stream to a long one, for each token between.
 * "Nobody watching" counts Python frames entered or resumed for each token, objects made for each token on

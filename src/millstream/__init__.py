@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from millstream.prompts import *
     from millstream.providers.local import *
     from millstream.runnables import *
+    from millstream.wire import *
 
 __version__ = "0.1.0"
 
@@ -21,8 +22,9 @@ __version__ = "0.1.0"
 # it; a test holds both equal. The imports above say the same to type checkers and editors.
 _HOMES = {
     "errors": (
-        "Cancelled CoercionError ConfigError ContextLengthError InputError MillstreamError "
-        "MissingDependency ModelError PromptInputError RecursionLimitError TemplateError"
+        "Cancelled CoercionError ConfigError ContextLengthError InputError JsonError JsonLimitError "
+        "MillstreamError MissingDependency ModelError OutputParserException PromptInputError "
+        "RecursionLimitError TemplateError"
     ),
     "language_models": "BaseChatModel BaseLLM ModelInput init_chat_model register_chat_model",
     "messages": (
@@ -33,7 +35,11 @@ _HOMES = {
         "get_buffer_string merge_chunks message_from_dict message_to_dict messages_from_dict "
         "messages_to_dict to_message"
     ),
-    "output_parsers": "BaseOutputParser StrOutputParser",
+    "output_parsers": (
+        "BaseOutputParser CommaSeparatedListOutputParser JsonOutputParser ListOutputParser "
+        "MarkdownListOutputParser NumberedListOutputParser PydanticOutputParser StrOutputParser "
+        "XMLOutputParser"
+    ),
     "prompts": (
         "AIMessagePromptTemplate BaseMessagePromptTemplate BasePromptTemplate "
         "ChatMessagePromptTemplate ChatPromptTemplate HumanMessagePromptTemplate "
@@ -46,6 +52,7 @@ _HOMES = {
         "RunnablePassthrough RunnablePick RunnableRetry RunnableSequence RunnableWithFallbacks "
         "chain coerce_to_runnable"
     ),
+    "wire": "JsonEvent JsonScanner JsonSnapshots Repair parse_partial_json",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

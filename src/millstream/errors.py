@@ -13,9 +13,12 @@ __all__ = [
     "ConfigError",
     "ContextLengthError",
     "InputError",
+    "JsonError",
+    "JsonLimitError",
     "MillstreamError",
     "MissingDependency",
     "ModelError",
+    "OutputParserException",
     "PromptInputError",
     "RecursionLimitError",
     "TemplateError",
@@ -23,12 +26,10 @@ __all__ = [
 
 
 class MillstreamError(Exception):
-    """The root of the tree: `except MillstreamError` catches whatever the library raises itself.
-
-    `retryable` is true when the same call may succeed later, unchanged.
-    """
+    """The root of the tree: `except MillstreamError` catches whatever the library raises itself."""
 
     retryable: bool = False
+    """Whether the same call may succeed later, unchanged."""
 
 
 class ConfigError(MillstreamError, TypeError):
@@ -75,7 +76,7 @@ class RecursionLimitError(MillstreamError, RecursionError):
 
 
 class MissingDependency(MillstreamError, ImportError):
-    """An optional package is not installed. The message holds the command that installs it."""
+    """An optional package is not installed. The message and `command` hold the command that installs it."""
 
     def __init__(self, what: str, *, command: str) -> None:
         self.command = command
@@ -83,8 +84,56 @@ class MissingDependency(MillstreamError, ImportError):
 
 
 class ModelError(MillstreamError):
-    """A model could not answer: `message` is the model's or its server's own words."""
+    """A model could not answer. The text is the model's or its server's own words."""
 
 
 class ContextLengthError(ModelError):
     """The prompt, or the prompt with its answer, does not fit into the model's context."""
+
+
+class OutputParserException(MillstreamError, ValueError):
+    """A model's answer is not what the parser reads. Asking the model again can help.
+
+    `llm_output` is the text at fault, as far as it had come. `path` is the place in the value where the fault
+    lies, keys and indices from the outside in, empty for the whole. `observation` is what a model may be told
+    so that it can mend its answer; `send_to_llm` says that it is to be told, and needs both texts.
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        error: object,
+        observation: str | None = None,
+        llm_output: str | None = None,
+        send_to_llm: bool = False,
+        *,
+        path: Iterable[str | int] = (),
+    ) -> None:
+        super().__init__(error)
+        if send_to_llm and (observation is None or llm_output is None):
+            raise ValueError("An error that is to be sent to the model needs `observation` and `llm_output`.")
+        self.observation = observation
+        self.llm_output = llm_output
+        self.send_to_llm = send_to_llm
+        self.path = tuple(path)
+
+
+class JsonError(MillstreamError, ValueError):
+    """A text is no JSON, or ends before its JSON does (`truncated`).
+
+    `path` is the value at fault: keys and indices from the outside in. `position` is how many characters of
+    the text came before the fault.
+    """
+
+    def __init__(
+        self, message: str, *, path: Iterable[str | int] = (), position: int = 0, truncated: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.path = tuple(path)
+        self.position = position
+        self.truncated = truncated
+
+
+class JsonLimitError(JsonError):
+    """A JSON text goes beyond a limit of whoever reads it: nesting, digits or length."""

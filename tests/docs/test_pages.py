@@ -19,7 +19,7 @@ def test_links_lead_to_files(name: str) -> None:
 
 
 def test_the_readme_shows_the_first_example() -> None:
-    [block] = blocks_of((ROOT / "README.md").read_text(encoding="utf-8"))
+    block, *_ = blocks_of((ROOT / "README.md").read_text(encoding="utf-8"))
     program = (ROOT / "examples" / "hello.py").read_text(encoding="utf-8")
     assert program.partition('"""\n\n')[2] == block.code
 

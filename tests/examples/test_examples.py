@@ -1,6 +1,7 @@
 """Each program in `examples/` runs to its end, prints what it should, and says nothing on stderr."""
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = Path(__file__).parents[2] / "src"
-LOCAL = {"hello.py", "sentences.py"}
+LOCAL = {"countries.py", "hello.py", "sentences.py", "typed.py"}
 SECONDS = 100
 
 # What each prints; None where only the fact counts that it prints something.
@@ -50,6 +51,7 @@ AsyncWhole      astream ['rivers bend slowly', '']
 }
 
 
+@functools.cache
 def run(name: str) -> str:
     """The output of an example, with warnings as errors."""
     environment = {**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONIOENCODING": "utf-8"}
@@ -104,6 +106,27 @@ def test_sentences_are_the_same_in_both_colours_of_verb_and_generator() -> None:
     first = runs["sentences, sync"]
     assert len(first) >= 2
     assert all(other == first for other in runs.values())
+
+
+@pytest.mark.local
+def test_countries_grow_and_each_finished_name_comes_once() -> None:
+    *values, at_the_end, sync_def, sync_async, async_def, async_async = run("countries.py").splitlines()
+    grown = [ast.literal_eval(value) for value in values]
+    assert grown[0] == {}
+    assert {"countries": [{"name": "France"}]} in grown
+    assert [country["name"] for country in grown[-1]["countries"]] == ["France", "Spain", "Japan"]
+    assert all(type(country["population"]) is int for country in grown[-1]["countries"])
+    assert len(grown) > 10
+    assert at_the_end == "['France', 'Spain', 'Japan']"
+    assert [sync_def, sync_async, async_def, async_async] == ["France Spain Japan "] * 4
+
+
+@pytest.mark.local
+def test_a_typed_answer_fills() -> None:
+    first, *others, told = run("typed.py").splitlines()
+    assert first == "Country(name=None, capital=None, population=None)"
+    assert len(others) > 3
+    assert told == "Madrid is the capital of Spain."
 
 
 def test_every_example_says_what_it_is() -> None:

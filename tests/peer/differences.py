@@ -60,7 +60,7 @@ def _level_estimate(fields: Fields) -> Fields:
 
 def _level_unfinished(fields: Fields) -> Fields:
     fragments = fields.get("tool_call_chunks") or ()
-    if all(_is_object(fragment["args"]) for fragment in fragments):
+    if not fields.get("chunk_position") or all(_is_object(fragment["args"]) for fragment in fragments):
         return fields
     return {**fields, "tool_calls": None, "invalid_tool_calls": None}
 
@@ -301,10 +301,10 @@ _differs(
 _differs(
     MODELS,
     "unfinished-arguments",
-    "`tool_calls` of a chunk whose arguments are not complete",
-    peer="What there is of them, read as far as it goes.",
-    ours="The call stands in `invalid_tool_calls` until they are; `tool_call_chunks` has their text.",
-    why="A call that is read from `tool_calls` can be made.",
+    "`tool_calls` of an answer that ended inside a call's arguments",
+    peer="The call, with what there is of its arguments.",
+    ours="While the answer is written, the same. Once it has ended, the call stands in `invalid_tool_calls`.",
+    why="A call of a finished message can be made. One that was cut off, by a token limit say, cannot.",
     level=_level_unfinished,
 )
 
@@ -592,4 +592,325 @@ _differs(
     peer="A `ValidationError` of pydantic's.",
     ours="An `InputError` that names what it takes.",
     why="It says what to do.",
+)
+
+PARSERS = "Parsers"
+
+_differs(
+    PARSERS,
+    "parsers-alone",
+    "`stream` of a list or XML parser that stands alone, on a whole text",
+    peer="One piece, the answer of `invoke`. In a chain the same parser gives item by item.",
+    ours="Item by item, as in a chain.",
+    why="A parser does the same wherever it stands.",
+)
+_differs(
+    PARSERS,
+    "lists-and-cuts",
+    "Comma-separated lists whose text comes in pieces",
+    peer="The items depend on the pieces: one in quotes falls apart, a line end between two is lost, an "
+    "empty last one is dropped.",
+    ours="They are those of the whole text, however it is cut.",
+    why="`invoke` and `stream` of one step agree.",
+)
+_differs(
+    PARSERS,
+    "list-items-when-they-end",
+    "When a list parser yields an item",
+    peer="When the next one has begun. The text of the current one is read anew with each piece.",
+    ours="When its end has come: the comma, the line end. Each character is read once.",
+    why="An item need not wait for the next, and a long one is not quadratic.",
+)
+_differs(
+    PARSERS,
+    "lists-of-ones-own",
+    "A `ListOutputParser` of which only `parse` is known",
+    peer="All items but the last go out with each piece, and the last one is parsed again with what follows. "
+    "Where the parser takes separators away, that joins items.",
+    ours="The items go out after the text's end.",
+    why="Nothing says before whether an item is complete.",
+)
+_differs(
+    PARSERS,
+    "lists-that-csv-gives-up",
+    "Single carriage returns, and items above 128 KiB, in a comma-separated list",
+    peer="The whole text is split at its commas, quotes or not.",
+    ours="A carriage return ends a line, and items may be of any length.",
+    why="A stream cannot take back the items that it gave.",
+)
+_differs(
+    PARSERS,
+    "list-patterns",
+    "A `pattern` of one's own for numbered and markdown lists",
+    peer="Streams what matches so far. Without a group a stream raises `IndexError`, with several `invoke` "
+    "gives tuples, and a stream the first.",
+    ours="The items go out after the text's end. Without a group the item is the match, and several groups "
+    "are a `ValueError` when the parser is made.",
+    why="More text can change what a pattern matches.",
+)
+_differs(
+    PARSERS,
+    "blocks-in-parsed-streams",
+    "Chunks whose content is a list of blocks, in a stream to a list or XML parser",
+    peer="They are skipped.",
+    ours="Their text is read.",
+    why="Some providers send nothing else.",
+)
+_differs(
+    PARSERS,
+    "xml-around",
+    "What stands around XML",
+    peer="`invoke` reads what is between the first fence and the last, and raises if there is text besides "
+    "one element; a tag that holds the word `encoding` is cut away with all before it. A stream begins at "
+    "the first tag, in a comment too.",
+    ours="Both read the first element outside of comments, fenced or not, and skip the rest.",
+    why="`invoke` and `stream` of one step agree.",
+)
+_differs(
+    PARSERS,
+    "xml-that-ends-early",
+    "A stream of XML that ends early, or holds none",
+    peer="It ends without a word.",
+    ours="`OutputParserException` after the leaves that were complete, as `invoke` does.",
+    why="A truncated answer must not look whole.",
+)
+_differs(
+    PARSERS,
+    "xml-faults",
+    "Broken XML",
+    peer="A stream raises the XML parser's `ParseError`, which is a `SyntaxError`; text that is no Unicode "
+    "raises `UnicodeEncodeError`.",
+    ours="`OutputParserException` in every verb, with the text and the path of the open tags.",
+    why="It can be caught by one name, and tried again.",
+)
+_differs(
+    PARSERS,
+    "xml-document-types",
+    "XML with a document type",
+    peer="Read if it declares no entities, else defusedxml's `EntitiesForbidden`. A stream skips it.",
+    ours="`OutputParserException`.",
+    why="No answer needs one, and what they can do is attack.",
+)
+_differs(
+    PARSERS,
+    "xml-depth",
+    "Deeply nested XML",
+    peer="`RecursionError` at some hundreds of levels, as deep as the stack happens to allow.",
+    ours="`OutputParserException` at more than 200 levels, or at `max_depth`.",
+    why="The limit is the same wherever the parser is called from.",
+)
+_differs(
+    PARSERS,
+    "xml-one-parser",
+    'The XML parser behind the parser: `XMLOutputParser(parser="xml")`',
+    peer="`defusedxml`, which is to be installed, or Python's own without its protection.",
+    ours="Python's own, which is given no document type. There is no such option.",
+    why="Nothing to install, and nothing to protect from.",
+)
+_differs(
+    PARSERS,
+    "json-half-escapes",
+    "A piece of JSON that ends inside an escape",
+    peer="After half of a `\\u` code the text disappears, and comes back with the next piece; half of a "
+    "character that takes two of them is shown.",
+    ours="The text before it stands until the escape is complete.",
+    why="What was shown is not taken back.",
+)
+_differs(
+    PARSERS,
+    "json-blanks-at-the-end",
+    "A piece of JSON that ends with a blank or a backtick inside a text",
+    peer="They are stripped, until the next piece shows them.",
+    ours="They are shown.",
+    why="They are part of the text.",
+)
+_differs(
+    PARSERS,
+    "json-number-types",
+    "A number that becomes a float: `1`, then `1.0`",
+    peer="Nothing is yielded, as they are equal; a patch that says so comes with a later one.",
+    ours="The value is yielded, or a patch for it.",
+    why="What was yielded last is what the whole text says.",
+)
+_differs(
+    PARSERS,
+    "json-null",
+    "A stream of JSON that is `null`",
+    peer="Yields nothing, so a function behind it fails.",
+    ours="Yields None.",
+    why="`invoke` and `stream` of one step agree.",
+)
+_differs(
+    PARSERS,
+    "json-bare-values",
+    "A stream of JSON that is a single text or number",
+    peer="Each state of it, which a function behind adds up: `1` and `12` to 13.",
+    ours="Once, at its end.",
+    why="Only the end shows that it is the answer, and states are no pieces.",
+)
+_differs(
+    PARSERS,
+    "json-first-words",
+    "Text that begins with a word, a number or a quotation and goes on",
+    peer="The beginning is the answer: `true story` is True.",
+    ours="Prose. The first object or list in it counts.",
+    why="It is what was meant.",
+)
+_differs(
+    PARSERS,
+    "json-lists-add-up",
+    "A stream of JSON whose value is a list, before a function",
+    peer="The states of the list are added: `[1]` and `[1, 2]` to `[1, 1, 2]`. Those of an object are not.",
+    ours="The function gets the last state.",
+    why="States are no pieces.",
+)
+_differs(
+    PARSERS,
+    "json-around",
+    "What stands around JSON",
+    peer="Passed over if the JSON is in the first fence, which names `json` in small letters or no language. "
+    "Anything else raises, and in a stream yields nothing; an unbalanced bracket behind the value makes it "
+    "None.",
+    ours="The first object or list counts, in any fence or in prose.",
+    why="It is what was meant.",
+)
+_differs(
+    PARSERS,
+    "json-without-json",
+    "A stream of text without JSON",
+    peer="Ends without a word.",
+    ours="`OutputParserException` at its end, as `invoke` does.",
+    why="`invoke` and `stream` of one step agree.",
+)
+_differs(
+    PARSERS,
+    "json-truncated",
+    "JSON that ends early",
+    peer="What there is of it is the answer.",
+    ours="A stream yields what there is, and raises `OutputParserException` at its end, as `invoke` does. "
+    "With `allow_truncated=True` what there is of it is the answer.",
+    why="A truncated answer must not look whole.",
+)
+_differs(
+    PARSERS,
+    "json-malformed",
+    "Broken JSON",
+    peer="A stream yields what came before the fault, and nothing after it. `invoke` raises with the text; a "
+    "wrong closing bracket makes it None.",
+    ours="`OutputParserException` with the text and the path of the fault, in a stream as soon as that has "
+    "come. `repair=True` reads what models write instead of JSON.",
+    why="A broken answer must not look whole.",
+)
+_differs(
+    PARSERS,
+    "json-nan",
+    "`NaN`, `Infinity` and `-Infinity`",
+    peer="Are read.",
+    ours="Are read with `repair=True`.",
+    why="They are no JSON, and most of what reads JSON next does not take them.",
+)
+_differs(
+    PARSERS,
+    "json-limits",
+    "JSON that is nested very deeply, or has numbers of thousands of digits",
+    peer="`RecursionError`, and Python's own `ValueError`.",
+    ours="`OutputParserException`, at 500 levels or `max_depth`, 4,300 digits or `max_digits`.",
+    why="The limit is the same wherever the parser is called from.",
+)
+_differs(
+    PARSERS,
+    "json-long-texts",
+    "A text inside JSON that is longer than 16,384 characters, while it grows",
+    peer="Each piece is shown.",
+    ours="It is shown when it has grown by a 32nd, and at its end.",
+    why="Each state is a copy of the text. With all of them, twice the length costs four times as much.",
+)
+_differs(
+    PARSERS,
+    "json-shared-parts",
+    "Objects and lists inside a state that are complete",
+    peer="Each state has its own.",
+    ours="Later states hold the same ones. Copy a state before you change it.",
+    why="A state costs as much as is open in it, and not as much as has come.",
+)
+_differs(
+    PARSERS,
+    "json-patches-alone",
+    "`stream` of `JsonOutputParser(diff=True)` that stands alone, on a whole text",
+    peer="The value, as `invoke` gives it.",
+    ours="A patch that sets the value, as in a chain.",
+    why="A parser does the same wherever it stands.",
+)
+_differs(
+    PARSERS,
+    "json-patches-that-shift",
+    "Patches where a value was there before, and for keys that come twice",
+    peer="May move a value, insert one before another, or remove one.",
+    ours="Only `add` at what is new, and `replace`.",
+    why="The patch says what the piece did.",
+)
+_differs(
+    PARSERS,
+    "json-texts-and-messages",
+    "A stream of texts and messages to a JSON parser",
+    peer="`TypeError` at the first that is not like those before.",
+    ours="Both are read.",
+    why="A step in between may turn some of them into text.",
+)
+_differs(
+    PARSERS,
+    "json-beside-others",
+    "Objects that grow beside other keys of a parallel step",
+    peer="Cannot be added: a function behind gets the last piece, without the other keys.",
+    ours="The last state of each key counts.",
+    why="Nothing is lost.",
+)
+_differs(
+    PARSERS,
+    "json-options",
+    "An option that a JSON parser does not have",
+    peer="Is ignored.",
+    ours="`TypeError`.",
+    why="A misspelt option was silently without effect.",
+)
+_differs(
+    PARSERS,
+    "json-instructions",
+    "`get_format_instructions` of JSON parsers",
+    peer="The schema without its title and type, in a text with an example; without a schema one sentence.",
+    ours="The whole schema, in a text of ours.",
+    why="The words are the library's own.",
+)
+_differs(
+    PARSERS,
+    "pydantic-partial-objects",
+    "A stream to `PydanticOutputParser`",
+    peer="Objects that are valid, and nothing if none is.",
+    ours="Objects as they fill: what has not come holds its default or None, and nothing is validated but "
+    "the last one. If that is not valid, `OutputParserException`.",
+    why="An object with required fields is seen to grow, and an invalid answer does not look like none.",
+)
+_differs(
+    PARSERS,
+    "pydantic-errors",
+    "What the error of an invalid object holds",
+    peer="Its `llm_output` is the value, written anew as JSON.",
+    ours="`llm_output` is the model's text, and `path` the place of the first fault.",
+    why="It is what the model said.",
+)
+_differs(
+    PARSERS,
+    "pydantic-patches",
+    "`PydanticOutputParser(diff=True)`",
+    peer="`invoke` gives the object, a stream raises `TypeError`.",
+    ours="`ConfigError` (a `TypeError`) when it is made.",
+    why="A mistake is seen where it was made.",
+)
+_differs(
+    PARSERS,
+    "pydantic-v1",
+    "Models of `pydantic.v1` in parsers",
+    peer="Are made.",
+    ours="`ConfigError` (a `TypeError`) when the parser is made.",
+    why="Python 3.14 does not have them any more.",
 )

@@ -262,6 +262,8 @@ def test_difference_unfinished_arguments():
     for lib in (OURS, PEER):
         first, second, third, _ = _streamed(lib, *_pieces_of_call(lib))
         begun = first + second
-        assert [call["name"] for call in begun.tool_calls] == ([] if lib is OURS else ["f"])
-        assert [call["name"] for call in begun.invalid_tool_calls] == (["f"] if lib is OURS else [])
+        assert [call["name"] for call in begun.tool_calls] == ["f"]
+        ended = begun + lib.AIMessageChunk(content="", chunk_position="last")
+        assert [call["name"] for call in ended.tool_calls] == ([] if lib is OURS else ["f"])
+        assert [call["name"] for call in ended.invalid_tool_calls] == (["f"] if lib is OURS else [])
         assert (begun + third).tool_calls == [CALL]

@@ -28,6 +28,7 @@ from millstream import (
     chain,
 )
 from millstream.kernel.scope import Scope, current_scope
+from millstream.kernel.sources import Snapshot
 from millstream.testing import VirtualClock, run_virtual
 from tests.conftest import Colour
 
@@ -550,3 +551,73 @@ def test_a_binding_hands_through_what_it_binds() -> None:
     with pytest.raises(AttributeError):
         bound.nothing  # type: ignore[attr-defined]
     assert bound.with_config(run_name="other").get_name() == "inner"
+
+
+def test_a_retry_waits_as_it_is_told():
+    def fails(_):
+        raise ValueError
+
+    waits = {"initial": 3.0, "exp_base": 10.0, "max": 20.0, "jitter": 0.0}
+    step = RunnableLambda(fails).with_retry(stop_after_attempt=4, exponential_jitter_params=waits)
+    with VirtualClock() as clock, pytest.raises(ValueError):
+        step.invoke("x")
+    assert clock.now() == 3 + 20 + 20
+
+
+class Piece:
+    """Adds up by `merge_all` alone."""
+
+    def __init__(self, *words):
+        self.words = words
+
+    @staticmethod
+    def merge_all(pieces):
+        return Piece(*(word for piece in pieces for word in piece.words))
+
+
+@pytest.mark.parametrize(
+    ("items", "whole"),
+    [
+        ([{"a": 1}, {"a": 1, "b": 2}], {"a": 1, "b": 2}),
+        ([[1], [2]], [1, 2]),
+        ([Snapshot([1]), Snapshot([1, 2])], [1, 2]),
+        ([None, None], None),
+        ([{"a": 1}, "x"], "x"),
+    ],
+)
+def test_what_a_function_behind_a_stream_is_given(colour, items, whole):
+    assert colour.transform(RunnableLambda(lambda value: value), items) == [whole]
+    told = colour.transform(
+        RunnableParallel(value=RunnablePassthrough()) | (lambda each: each["value"]), items
+    )
+    assert told == [whole]
+
+
+def test_pieces_that_add_up_by_merge_all_alone(colour):
+    step = RunnableLambda(lambda piece: piece.words)
+    assert colour.transform(step, [Piece("a"), Piece("b"), Piece("c")]) == [("a", "b", "c")]
+
+
+def test_only_the_last_state_of_what_grows_is_kept():
+    states = 0
+
+    class State(dict):
+        def __init__(self, *args):
+            nonlocal states
+            states += 1
+            super().__init__(*args)
+
+        def __del__(self):
+            nonlocal states
+            states -= 1
+
+    most = 0
+
+    def grow(_):
+        nonlocal most
+        for number in range(100):
+            yield State({"n": number})
+            most = max(most, states)
+
+    assert (RunnableGenerator(grow) | RunnableLambda(len)).invoke("x") == 1
+    assert most <= 3

@@ -1,6 +1,7 @@
 """What type checkers must infer. Not run: mypy and pyright read it (see test_typing.py)."""
 
 from collections.abc import AsyncIterator, Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, assert_type
 
 from millstream import (
@@ -8,6 +9,10 @@ from millstream import (
     AIMessageChunk,
     BaseChatModel,
     ChatPromptTemplate,
+    CommaSeparatedListOutputParser,
+    JsonEvent,
+    JsonOutputParser,
+    PydanticOutputParser,
     Runnable,
     RunnableConfig,
     RunnableLambda,
@@ -95,6 +100,24 @@ RunnableParallel(a=count, b=shout).invoke("x")
 assert_type(RunnableLambda(count).invoke("x"), int)
 assert_type(RunnableLambda(acount).invoke("x"), int)
 assert_type((RunnableLambda(count) | str).invoke("x"), str)
+
+
+@dataclass
+class Country:
+    name: str
+
+
+assert_type(JsonOutputParser(target=Country).invoke("{}"), Country)
+assert_type((model | JsonOutputParser(target=Country)).invoke("x"), Country)
+assert_type(JsonOutputParser(target=list[Country], repair=True).invoke("[]"), list[Country])
+assert_type(JsonOutputParser(events=True).invoke("{}"), JsonEvent)
+assert_type(next(JsonOutputParser(events=True).stream("{}")).path, tuple[str | int, ...])
+assert_type(JsonOutputParser().invoke("{}"), Any)
+assert_type((model | JsonOutputParser()).invoke("x"), Any)
+assert_type(PydanticOutputParser(pydantic_object=Country).invoke("{}"), Country)
+assert_type(CommaSeparatedListOutputParser().invoke("a, b"), list[str])
+assert_type(model.with_structured_output(Country).invoke("x"), Country)
+assert_type(model.with_structured_output({"type": "object"}).invoke("x"), Any)
 
 
 async def main() -> None:

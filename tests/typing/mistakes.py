@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from millstream import AIMessageChunk, ChatPromptTemplate, HumanMessage, Runnable, StrOutputParser
+from millstream import (
+    AIMessageChunk,
+    ChatPromptTemplate,
+    HumanMessage,
+    JsonOutputParser,
+    Runnable,
+    StrOutputParser,
+)
 from millstream.testing import FakeChatModel
 
 text = ChatPromptTemplate.from_template("{x}") | FakeChatModel(["hello"]) | StrOutputParser()
@@ -12,3 +19,5 @@ text.invoke({"x": 1}).bit_length()  # wrong
 HumanMessage("x").contents  # wrong
 AIMessageChunk("x", position="last")  # wrong
 text | 3  # wrong
+JsonOutputParser(repairs=True)  # wrong
+JsonOutputParser(events=True).invoke("{}").place  # wrong

@@ -16,7 +16,7 @@ import msgspec
 
 from millstream.errors import ConfigError
 from millstream.kernel.cancel import Cancellation
-from millstream.kernel.sources import NOTHING, Single, Source, merge
+from millstream.kernel.sources import NOTHING, Single, Source, gathered, merge
 
 if TYPE_CHECKING:
     from millstream.kernel.host import Host
@@ -28,16 +28,28 @@ DEFAULT_RECURSION_LIMIT = 25
 
 
 class RunnableConfig(TypedDict, total=False):
-    """What a call may bring along. Everything but `run_name` and `run_id` is inherited by the steps below."""
+    """What a call may bring along. Everything but `run_name` and `run_id` is inherited by the steps below.
+
+    All keys are optional; one that is not listed is a `ConfigError`.
+    """
 
     tags: list[str]
+    """Words that listeners are shown, added to those from above."""
     metadata: dict[str, Any]
+    """Values that listeners are shown, added to those from above."""
     callbacks: Any
+    """The run to nest under, as the config that a function is given holds it."""
     run_name: str
+    """The run's name; the step's own without."""
     run_id: str
+    """The run's id; a new UUID without."""
     max_concurrency: int | None
+    """How many inputs of a batch, or branches of a parallel step, run at once. Without: 16 inputs, and all
+    branches."""
     recursion_limit: int
+    """How deep functions may answer with runnables: 25 without."""
     configurable: dict[str, Any]
+    """Values of the application's, for functions with a `config` parameter; added to those from above."""
 
 
 _KEYS = frozenset(RunnableConfig.__annotations__)
@@ -195,8 +207,10 @@ class Scope(msgspec.Struct, eq=False):
         if type(source) is Single and source.untouched():
             await source.aclose()
             return source.value
+        collected: list[Any] = []
         async with Reading(self, source) as items:
-            collected = [item async for item in items]
+            async for item in items:
+                gathered(collected, item)
         return merge(collected) if collected else NOTHING
 
     def cancel(self, reason: BaseException | None = None) -> None:

@@ -74,6 +74,34 @@ class AddableDict(dict[str, Any]):
         return AddableDict((key, merge(known) if known else None) for key, known in values.items())
 
 
+class Snapshot(list[Any]):
+    """A list that stands for all that came before it in its stream, where other lists are added to it."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def merge_all(snapshots: "Sequence[Snapshot]") -> "Snapshot":
+        """The last one."""
+        return snapshots[-1]
+
+
+def gathered(items: list[Any], item: Any) -> None:
+    """Put an item of a stream to those that came before it, so that `merge` gives what it would of all.
+
+    An item that replaces the one before, and cannot be added to it, takes its place: a value that grows
+    would be kept in every state otherwise.
+    """
+    kind = type(item)
+    if len(items) == 1 and type(items[0]) is kind and (kind is Snapshot or _replaces(kind)):
+        items[0] = item
+    else:
+        items.append(item)
+
+
+def _replaces(kind: type) -> bool:
+    return not hasattr(kind, "__add__") and not hasattr(kind, "merge_all")
+
+
 def merge(items: Sequence[Any]) -> Any:
     """The one value that a stream's items make: text joined, chunks and lists added, else the last one.
 

@@ -18,7 +18,7 @@ from millstream.kernel.scope import (
     check_config,
     note_step,
 )
-from millstream.kernel.sources import NOTHING, Single, Source, merge
+from millstream.kernel.sources import NOTHING, Single, Source, gathered, merge
 
 NO_KEYWORDS: Mapping[str, Any] = {}
 
@@ -209,7 +209,7 @@ async def _watched_stream(
     try:
         async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
             async for item in stream:
-                items.append(item)
+                gathered(items, item)
                 yield item
     except BaseException as error:
         for watcher in scope.watchers:
@@ -243,7 +243,7 @@ class _Seen:
 
     async def __anext__(self) -> Any:
         item = await self._source.__anext__()
-        self._items.append(item)
+        gathered(self._items, item)
         return item
 
     async def aclose(self) -> None:

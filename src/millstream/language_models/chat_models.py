@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from msgspec.structs import astuple
 
-from millstream.errors import InputError
+from millstream.errors import ConfigError, InputError
 from millstream.kernel.host import END, InPlace
 from millstream.kernel.scope import RunnableConfig, Scope
 from millstream.kernel.sources import NOTHING, Source
@@ -25,13 +25,16 @@ from millstream.messages import (
 )
 from millstream.messages.merge import gather_message
 from millstream.messages.merge_calls import merge_usage
+from millstream.runnables.runnable import Runnable
 
 if TYPE_CHECKING:
     from millstream.kernel.drive import AsyncStream
 
-#: What a chat model takes: text, a prompt's value, or messages in any form that people write them.
 ModelInput = str | PromptValue | MessageLike | Sequence[MessageLike]
+"""What a model takes: text, a prompt's value, or messages in any form that people write them."""
 
+
+Typed = TypeVar("Typed")
 
 # How the ids begin that this library gives to messages whose provider gave none.
 OWN_ID = "run-"
@@ -43,7 +46,8 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
     To write one, write `_stream(self, messages, **kwargs)`: a generator, `def` or `async def`, that yields
     text or `AIMessageChunk`s; or `_generate(self, messages, **kwargs)` that returns text or an `AIMessage`.
     `messages` is a list of message objects, `kwargs` what the call was given (`stop`, `temperature`, ...).
-    Sync and async verbs, streaming, batching and cancellation follow.
+    Sync and async verbs, streaming, batching and cancellation follow. `tags` and `metadata` are carried by
+    the model's own runs.
 
     Its stream ends with one empty chunk, `chunk_position="last"`, which carries the usage: the model's own,
     or an estimate (`usage_metadata.estimated`) if the model reports none. All chunks of a run carry one id.
@@ -99,6 +103,39 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
             if not stamp.ended:
                 yield stamp.last()
             scope.usage = stamp.usage
+
+    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
+        """The keywords of a call whose answer has to be JSON of this schema, for models that have any."""
+        raise ConfigError(
+            f"{self.get_name()} cannot be told to answer with JSON of a schema. Ask for it in the prompt "
+            "(`parser.get_format_instructions()`), and put a `JsonOutputParser` behind the model."
+        )
+
+    @overload
+    def with_structured_output(
+        self, schema: type[Typed], *, include_raw: Literal[False] = False, **kwargs: Any
+    ) -> Runnable[ModelInput, Typed]: ...
+    @overload
+    def with_structured_output(
+        self, schema: Any, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[ModelInput, Any]: ...
+    def with_structured_output(
+        self, schema: Any, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[ModelInput, Any]:
+        """This model, held to JSON of a schema, and its answers read.
+
+        `schema` is a pydantic model, msgspec struct, dataclass or TypedDict, or a JSON schema as a dict. The
+        answer is an object of the type, or what the JSON says; in a stream it fills as it is written, and the
+        last item is a validated one. With `include_raw` it is a dict of `raw` (the message), `parsed`, and
+        `parsing_error`, which is raised otherwise. `kwargs` go to each call of the model.
+
+        Raises `ConfigError` if the schema is none, or if the model cannot be held to one.
+        """
+        from millstream.language_models.structured import WithRaw, schema_and_parser
+
+        json_schema, parser = schema_and_parser(schema)
+        model = self.bind(**self._constrained(json_schema), **kwargs)
+        return model | (WithRaw(parser) if include_raw else parser)
 
     if TYPE_CHECKING:  # a message when it answers once, its chunks when it streams
 

@@ -26,8 +26,11 @@ class AIMessage(BaseMessage, kw_only=True, tag="ai"):
     type: ClassVar[str] = "ai"
 
     tool_calls: list[ToolCall] = UNMADE
+    """The calls that the model wants made; of a chunk, with what there is of their arguments."""
     invalid_tool_calls: list[InvalidToolCall] = UNMADE
+    """The calls that cannot be made: their arguments are no JSON object, or were cut off."""
     usage_metadata: UsageMetadata | None = None
+    """What the call cost, in tokens. A model's answer has it always; of its chunks, mostly the last one."""
 
     def pretty_repr(self) -> str:
         """The message as a person reads it, with its tool calls."""
@@ -51,16 +54,18 @@ AIMessage._held_usage = _USAGE  # type: ignore[attr-defined]
 
 
 class AIMessageChunk(AIMessage, BaseMessageChunk, kw_only=True, tag="AIMessageChunk"):
-    """A piece of an `AIMessage`, as a model streams it.
+    """A piece of an `AIMessage`, as a model streams it. Pieces add up: `a + b`, or `merge_chunks(pieces)`.
 
-    `tool_call_chunks` holds the fragments of tool calls; `tool_calls` and `invalid_tool_calls` are read from
-    them when somebody asks. The last piece of an answer has `chunk_position="last"`.
+    `tool_calls` and `invalid_tool_calls` are read from the fragments in `tool_call_chunks` when somebody
+    asks.
     """
 
     type: ClassVar[str] = "AIMessageChunk"
 
     tool_call_chunks: list[ToolCallChunk] = UNMADE
+    """The fragments of tool calls that came with this piece; in a sum, one for each call."""
     chunk_position: Literal["last"] | None = None
+    """`"last"` on the piece that ends an answer."""
 
     @classmethod
     def _merged_fields(cls, items: Sequence[Any]) -> dict[str, Any]:
@@ -94,14 +99,14 @@ def _read_fragments(chunk: AIMessageChunk, held: Any) -> list[ToolCallChunk]:
 
 def _read_calls(chunk: AIMessageChunk, held: Any) -> list[ToolCall]:
     if not held and _FRAGMENTS(chunk):
-        return split_calls(chunk.tool_call_chunks)[0]
+        return _calls_so_far(chunk)[0]
     made: list[ToolCall] = _make_calls(chunk, held)
     return made
 
 
 def _read_invalid(chunk: AIMessageChunk, held: Any) -> list[InvalidToolCall]:
     if not held and _FRAGMENTS(chunk):
-        return split_calls(chunk.tool_call_chunks)[1]
+        return _calls_so_far(chunk)[1]
     made: list[InvalidToolCall] = _make_invalid(chunk, held)
     return made
 
@@ -111,12 +116,20 @@ made_on_read(AIMessageChunk, "tool_calls", _read_calls, _CALLS)
 made_on_read(AIMessageChunk, "invalid_tool_calls", _read_invalid, _INVALID)
 
 
-def split_calls(fragments: Sequence[ToolCallChunk]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    """The calls whose arguments can be read, and the others, each in order."""
+def _calls_so_far(chunk: AIMessageChunk) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    # While an answer is written, its arguments are read as far as they go. Once it has ended, a call whose
+    # arguments have not is one that cannot be made.
+    return split_calls(chunk.tool_call_chunks, partial=chunk.chunk_position is None)
+
+
+def split_calls(
+    fragments: Sequence[ToolCallChunk], *, partial: bool = False
+) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    """The calls whose arguments can be read, as far as they go if `partial`, and the others, in order."""
     good: list[ToolCall] = []
     bad: list[InvalidToolCall] = []
     for fragment in fragments:
-        args = parse_arguments(fragment.args)
+        args = parse_arguments(fragment.args, partial=partial)
         if args is None:
             bad.append(InvalidToolCall(fragment.name, fragment.args, fragment.id))
         else:

@@ -4,17 +4,23 @@ from typing import Any
 
 import msgspec
 
+from millstream.errors import JsonError
+
 _decode = msgspec.json.Decoder().decode
 
 
-def parse_arguments(text: str | None) -> dict[str, Any] | None:
-    """The arguments that `text` holds, `{}` for an empty one, None if it is no complete JSON object."""
+def parse_arguments(text: str | None, *, partial: bool = False) -> dict[str, Any] | None:
+    """The arguments that `text` holds, `{}` for an empty one, None if it is no JSON object.
+
+    Line breaks and other control characters inside strings are read as they are: JSON forbids them, models
+    write them, and everybody knows what they mean. `partial`: what there is of an unfinished object, too.
+    """
     if not text or text.isspace():
         return {}
     try:
         value = _decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        value = _lenient(text)
+        value = _scanned(text, partial)
     return value if isinstance(value, dict) else None
 
 
@@ -23,12 +29,11 @@ def write_arguments(args: dict[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(args), indent=0).decode()
 
 
-def _lenient(text: str) -> Any:
-    # Models write bare line breaks inside strings, which JSON forbids and everybody means. The import is
-    # for them alone.
-    import json
+def _scanned(text: str, partial: bool) -> Any:
+    # Imported when it is needed: nearly all arguments that are read are complete.
+    from millstream.wire import parse_partial_json
 
     try:
-        return json.loads(text, strict=False)
-    except (ValueError, RecursionError):
+        return parse_partial_json(text, prose=False, partial=partial)
+    except JsonError:
         return None

@@ -9,8 +9,8 @@ from millstream.errors import InputError
 from millstream.messages.fields import UNMADE, empty_dict, made_on_read
 from millstream.messages.merge_values import merge_content, merge_kwargs, merge_metadata, pick_id
 
-#: The content of a message: text, or a list of texts and typed blocks.
 Content = str | list[str | dict[str, Any]]
+"""The content of a message: text, or a list of texts and typed blocks."""
 
 _TITLE_WIDTH = 80
 
@@ -18,24 +18,29 @@ _TITLE_WIDTH = 80
 class _HasContent(msgspec.Struct, omit_defaults=True):
     # A parent of its own, since keyword-only is decided for all fields of one class together.
     content: Content
+    """What is said: text, or a list of texts and typed blocks."""
 
 
 class BaseMessage(_HasContent, kw_only=True, omit_defaults=True, tag_field="type", tag="base"):
     """A message: something that a person, a model, a tool or the system said.
 
-    `content` is text or a list of typed blocks, and the only argument that is given by place. `id` and `name`
-    are whatever the provider or the application calls it; `additional_kwargs` and `response_metadata` hold
-    what a provider sends beyond that. Messages compare by value, and only with messages of their own class.
+    `content` is the only argument that is given by place. Messages compare by value, and only with messages
+    of their own class. They have no hash.
     """
 
     type: ClassVar[str] = "base"
+    """The kind: `"human"`, `"ai"`, `"system"`, `"tool"`, `"chat"`, or the name of a chunk's class."""
 
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
     id: str | None = None
+    """What the provider, the application or the run calls it. All chunks of one answer carry one id."""
     name: str | None = None
+    """Who says it, where a role has several speakers."""
     additional_kwargs: dict[str, Any] = UNMADE
+    """What goes to or came from a provider, and has no field here."""
     response_metadata: dict[str, Any] = UNMADE
+    """What a provider told of the answer: the model's name, why it stopped."""
 
     @property
     def text(self) -> str:

@@ -81,47 +81,60 @@ class Keyed(msgspec.Struct, repr_omit_defaults=True):
 
 
 class ToolCall(Keyed):
-    """A model's wish to have the tool `name` called with `args`; the answer quotes `id`."""
+    """A model's wish to have a tool called. Its fields are read by attribute or key, as of a dict."""
 
     name: str
+    """The tool."""
     args: dict[str, Any]
+    """The arguments, by name."""
     id: str | None = None
+    """What the answer, a `ToolMessage`, quotes."""
     type: Literal["tool_call"] = "tool_call"
 
 
 class ToolCallChunk(Keyed):
-    """A piece of a tool call as it streams: `args` is a piece of JSON text, `index` tells calls apart."""
+    """A piece of a tool call as it streams. Its fields are read by attribute or key, as of a dict."""
 
     name: str | None = None
+    """The tool; in most streams only in a call's first piece."""
     args: str | None = None
+    """A piece of the arguments' JSON text."""
     id: str | None = None
+    """The call's id; in most streams only in its first piece."""
     index: int | str | None = None
+    """Which call of the answer it belongs to."""
     type: Literal["tool_call_chunk"] = "tool_call_chunk"
 
 
 class InvalidToolCall(Keyed):
-    """A tool call whose arguments cannot be read: `args` is the text as the model wrote it."""
+    """A tool call whose arguments cannot be read. Its fields are read by attribute or key, as of a dict."""
 
     name: str | None = None
+    """The tool."""
     args: str | None = None
+    """The arguments' text, as the model wrote it."""
     id: str | None = None
+    """The call's id."""
     error: str | None = None
+    """What is wrong with it, if somebody said so."""
     type: Literal["invalid_tool_call"] = "invalid_tool_call"
 
 
 class UsageMetadata(Keyed, omit_defaults=True):
-    """How many tokens a call took.
-
-    The details break the two counts down ("cache_read", "reasoning", "audio", ...). A `total_tokens` of 0 is
-    taken to be the sum. `estimated` is true if the numbers were counted here and not told by the provider.
-    """
+    """How many tokens a call took. Its fields are read by attribute or key, as of a dict."""
 
     input_tokens: int = 0
+    """Tokens that the model was given."""
     output_tokens: int = 0
+    """Tokens that it wrote."""
     total_tokens: int = 0
+    """Both. A 0 is taken to be the sum."""
     input_token_details: dict[str, int] = {}
+    """What the first count is made of: `"cache_read"`, `"audio"`, ..."""
     output_token_details: dict[str, int] = {}
+    """What the second count is made of: `"reasoning"`, `"audio"`, ..."""
     estimated: bool = False
+    """Whether the numbers were estimated from the text, since the provider told none."""
 
     def __post_init__(self) -> None:
         if not self.total_tokens:

@@ -12,8 +12,8 @@ from millstream.messages.kinds import HumanMessage, SystemMessage, ToolMessage
 from millstream.messages.prompt_value import PromptValue
 from millstream.messages.serialise import message_from_dict
 
-#: One message as people write it.
 MessageLike = BaseMessage | str | tuple[str, Any] | list[Any] | dict[str, Any]
+"""One message as people write it. See `convert_to_messages`."""
 
 _ROLES: dict[str, type[BaseMessage]] = {
     "human": HumanMessage,

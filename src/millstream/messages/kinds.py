@@ -38,6 +38,7 @@ class ChatMessage(BaseMessage, kw_only=True, tag="chat"):
     type: ClassVar[str] = "chat"
 
     role: str
+    """Who speaks."""
 
 
 class ChatMessageChunk(ChatMessage, BaseMessageChunk, kw_only=True, tag="ChatMessageChunk"):
@@ -52,17 +53,16 @@ class ChatMessageChunk(ChatMessage, BaseMessageChunk, kw_only=True, tag="ChatMes
 
 
 class ToolMessage(BaseMessage, kw_only=True, tag="tool"):
-    """What a tool answered to the call `tool_call_id`.
-
-    `artifact` is the result for the program, which the model does not see; `status` says whether the tool
-    failed. A content that is neither text nor a list becomes text.
-    """
+    """What a tool answered to a call. A content that is neither text nor a list becomes text."""
 
     type: ClassVar[str] = "tool"
 
     tool_call_id: str
+    """The id of the call that it answers."""
     artifact: Any = None
+    """The result for the program, which the model does not see."""
     status: Literal["success", "error"] = "success"
+    """Whether the tool failed."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.content, (str, list)):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from msgspec.structs import astuple
 
 from millstream.errors import InputError
-from millstream.messages.ai import AIMessage, AIMessageChunk
+from millstream.messages.ai import AIMessage, AIMessageChunk, split_calls
 from millstream.messages.base import BaseMessage, BaseMessageChunk
 from millstream.messages.kinds import (
     ChatMessage,
@@ -76,10 +76,13 @@ def _merged_message(chunks: Sequence[AIMessageChunk]) -> AIMessage:
 def to_message(chunk: BaseMessage) -> BaseMessage:
     """The finished message that a merged chunk amounts to; a message that is no chunk is returned as it is.
 
-    An `AIMessageChunk` gives an `AIMessage`: its calls as they were read, without fragments and position.
+    An `AIMessageChunk` gives an `AIMessage`, without fragments and position; a call whose arguments are not
+    complete stands in `invalid_tool_calls`.
     """
     whole = _WHOLE.get(chunk.type)
     if whole is None:
         return chunk
     fields: dict[str, Any] = {name: getattr(chunk, name) for name in whole.__struct_fields__}
+    if isinstance(chunk, AIMessageChunk) and chunk.tool_call_chunks:
+        fields["tool_calls"], fields["invalid_tool_calls"] = split_calls(chunk.tool_call_chunks)
     return whole(**fields)

@@ -28,6 +28,7 @@ class StringPromptValue(PromptValue):
     """A prompt that is a text; as messages it is one human message."""
 
     text: str
+    """The filled text."""
 
     def to_string(self) -> str:
         """The text."""
@@ -42,6 +43,7 @@ class ChatPromptValue(PromptValue):
     """A prompt that is messages; as text it is one "Human: ..." line for each."""
 
     messages: Sequence[BaseMessage]
+    """The filled messages."""
 
     def to_string(self) -> str:
         """The messages as lines of text."""

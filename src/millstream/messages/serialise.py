@@ -18,7 +18,6 @@ from millstream.messages.kinds import (
     ToolMessageChunk,
 )
 
-#: Every kind of message there is: `msgspec.json.decode(data, type=AnyMessage)` reads what was encoded.
 AnyMessage = (
     HumanMessage
     | AIMessage
@@ -31,6 +30,7 @@ AnyMessage = (
     | ToolMessageChunk
     | ChatMessageChunk
 )
+"""Every kind of message there is: `msgspec.json.decode(data, type=AnyMessage)` reads what was encoded."""
 
 _KINDS: dict[str, type[BaseMessage]] = {
     kind.type: kind

@@ -23,6 +23,10 @@ class BaseOutputParser(Runnable[AIMessage | str, T_co]):
         """What the text says. Raises an error of your choice if it cannot be read."""
         raise NotImplementedError
 
+    def get_format_instructions(self) -> str:
+        """What to tell the model, so that its answer can be parsed."""
+        raise NotImplementedError(f"{self.get_name()} has no format instructions.")
+
     async def _answer(self, input: Any, scope: Any, /, **kwargs: Any) -> T_co:
         return self.parse(text_of(input, self.get_name()))
 

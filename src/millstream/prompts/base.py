@@ -13,15 +13,17 @@ from millstream.runnables.runnable import Runnable
 class BasePromptTemplate(Runnable[dict[str, Any], PromptValue]):
     """A step that fills a template with values and answers a prompt value.
 
-    `input_variables` must be given, `optional_variables` may be; `partial_variables` were given already, as
-    values or as functions that are called each time. The answer is made of all of them.
+    Its input is a dict of the variables' values. Where there is exactly one, its value may be given bare.
     """
 
     _may_block = False
 
     input_variables: list[str]
+    """The variables that must be given."""
     optional_variables: list[str]
+    """The variables that may be left out."""
     partial_variables: dict[str, Any]
+    """The variables that were given already: values, or functions that are called at each filling."""
 
     @abstractmethod
     def format_prompt(self, **kwargs: Any) -> PromptValue:

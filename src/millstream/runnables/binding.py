@@ -27,6 +27,7 @@ class RunnableBinding(Runnable[Input, Output]):
         self._bound_watchers = inner._bound_watchers + watchers
         self._bound = inner if inner._bound is None else inner._bound
         self._may_block = self.bound._may_block or bool(watchers)  # type: ignore[misc]
+        self._tells_events = self.bound._tells_events  # type: ignore[misc]
 
     @property
     def bound(self) -> Runnable[Any, Any]:

@@ -30,6 +30,7 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
         self.fallbacks = [coerce_to_runnable(fallback) for fallback in fallbacks]
         self.exceptions_to_handle = exceptions_to_handle
         self.exception_key = exception_key
+        self._tells_events = any(each._tells_events for each in self.runnables)  # type: ignore[misc]
 
     @property
     def runnables(self) -> list[Runnable[Any, Any]]:

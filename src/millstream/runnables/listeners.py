@@ -12,22 +12,32 @@ from millstream.kernel.scope import Scope
 
 
 class Run(msgspec.Struct):
-    """What a listener is told of a run. Times are seconds since the epoch; `usage` is a model's."""
+    """What a listener is told of a run."""
 
     id: str
+    """The run's id, a UUID of version 7 unless the config named another."""
     name: str
+    """The run's name: the `run_name` of its config, or the step's own."""
     tags: list[str] = []
+    """Its own tags and those that it inherited."""
     metadata: dict[str, Any] = {}
+    """Its own metadata and those that it inherited."""
     start_time: float = 0.0
+    """When it began, in seconds since the epoch."""
     end_time: float | None = None
+    """When it ended, in seconds since the epoch; None at its start."""
     inputs: Any = None
+    """What it was given, as one value; None at its start."""
     outputs: Any = None
+    """What it answered, as one value; None at its start and after an error."""
     error: BaseException | None = None
+    """What cut it short: an error, a cancel, or `GeneratorExit` if the reader left the stream."""
     usage: Any = None
+    """What a model's run cost, a `UsageMetadata`; None of other steps."""
 
 
-#: A function of the run, plain or async. What it raises is logged, and does not disturb the run.
 Listener = Callable[[Run], None] | Callable[[Run], Awaitable[None]]
+"""A function of the run, plain or async. What it raises is logged, and does not disturb the run."""
 
 
 class Listeners:

@@ -25,6 +25,7 @@ class RunnableParallel(Runnable[Any, dict[str, Any]]):
     def __init__(self, steps: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         given = {**(steps or {}), **more}
         self.steps = {str(key): coerce_to_runnable(step) for key, step in given.items()}
+        """The steps by their keys."""
         self._may_block = any(step._may_block for step in self.steps.values())  # type: ignore[misc]
 
     def get_name(self) -> str:
@@ -128,3 +129,4 @@ async def _forward(branch: Branch, source: Source[Any], scope: Scope, put: Put) 
 
 
 RunnableMap = RunnableParallel
+"""Another name of `RunnableParallel`."""

@@ -7,7 +7,7 @@ from typing import Any
 from millstream.errors import InputError
 from millstream.kernel.branches import Inlet, Put, run_shared
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import AddableDict, Single, Source, merge
+from millstream.kernel.sources import AddableDict, Single, Source, gathered, merge
 from millstream.kernel.stage import answer, open_stream
 from millstream.runnables.function import _UserFunction
 from millstream.runnables.parallel import RunnableParallel
@@ -41,7 +41,7 @@ class RunnablePassthrough(Runnable[Other, Other]):
         async with scope.reading(source) as items:
             async for item in items:
                 if keep:
-                    seen.append(item)
+                    gathered(seen, item)
                 yield item
             if seen:
                 await self._tell(merge(seen), scope, kwargs)

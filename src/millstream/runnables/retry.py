@@ -41,6 +41,7 @@ class RunnableRetry(Runnable[Input, Output]):
         self._waits = {**DEFAULT_WAITS, **(exponential_jitter_params or {})}
         self._wait = wait_exponential_jitter
         self._may_block = True  # type: ignore[misc]
+        self._tells_events = self.bound._tells_events  # type: ignore[misc]
 
     def get_name(self) -> str:
         """The name that its runs carry: that of what is tried."""

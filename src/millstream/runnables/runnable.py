@@ -46,9 +46,13 @@ def async_host() -> Host:
 class Runnable(Generic[Input, Output]):
     """A step, or a chain of them, that can be invoked, streamed and batched, sync and async.
 
-    `a | b` is the chain of both. To write one, override `_answer` or `_transform`:
+    `a | b` is the chain of both. Every verb takes a `config` (see `RunnableConfig`), and hands further
+    keywords on to the step; a sequence hands them to its first step. An error of a step arrives as it was
+    raised, with a note that names the step.
 
-    * `async def _answer(self, input, scope, kwargs)` returns the answer;
+    To write one, override `_answer` or `_transform`:
+
+    * `async def _answer(self, input, scope, /, **kwargs)` returns the answer;
     * `async def _transform(self, source, scope, /, **kwargs)` is an async generator. It reads its source
       inside `async with scope.reading(source) as items`, which closes it and names the step on errors.
 
@@ -56,6 +60,7 @@ class Runnable(Generic[Input, Output]):
     """
 
     name: str | None = None
+    """The name that its runs carry; None for that of its class."""
 
     # What a binding fills in (see `RunnableBinding` and the kernel's `stage`).
     _bound: Runnable[Any, Any] | None = None
@@ -69,6 +74,10 @@ class Runnable(Generic[Input, Output]):
 
     #: Whether running it can block a thread: a parallel step gives such branches threads of their own.
     _may_block: ClassVar[bool] = True
+
+    #: Whether its stream tells what happens instead of giving parts of its answer: a step behind it has to be
+    #: streamed to.
+    _tells_events: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -117,21 +126,32 @@ class Runnable(Generic[Input, Output]):
     def stream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Generator[Output, None, None]:
-        """Yield the answer piece by piece, as it is made. Leaving the loop closes every step."""
+        """Yield the answer piece by piece, as it is made. Leaving the loop closes every step.
+
+        Nothing runs before the first piece is asked for. A step that cannot stream yields its answer whole;
+        the pieces of a chat model are `AIMessageChunk`s.
+        """
         step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
         return stream_sync(scope, run_stream(step, Single(input), scope, kwargs))
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncStream[Output]:
-        """The same, for `async for`. Leaving the loop aborts the run's I/O at once; see `AsyncStream`."""
+        """`stream`, for `async for`; it is not awaited itself. Yields the same pieces.
+
+        Leaving the loop aborts the run's I/O at once; see `AsyncStream`.
+        """
         step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
         return AsyncStream(run_stream(step, Single(input), scope, kwargs), scope.cancellation)
 
     def transform(
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Generator[Output, None, None]:
-        """Turn a stream of inputs, which together are one input, into a stream of outputs."""
+        """Turn a stream of inputs, which together are one input, into a stream of outputs.
+
+        `input` is any iterable. It is read as far as the output asks for it; a generator is closed with the
+        stream.
+        """
         from millstream.runnables.adapters import SyncSource
 
         given = SyncSource(input)
@@ -141,7 +161,7 @@ class Runnable(Generic[Input, Output]):
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncStream[Output]:
-        """The same, from an async iterator to an async iterator."""
+        """`transform`, from any async iterable to an async iterator."""
         from millstream.runnables.adapters import AsyncSource
 
         given = AsyncSource(input)
@@ -162,8 +182,9 @@ class Runnable(Generic[Input, Output]):
     ) -> list[Output]:
         """The answers to all inputs, in their order; at most `max_concurrency` (16) run at once.
 
-        With `return_exceptions`, an input that failed has its exception in place of an answer; without,
-        the first error ends the others and is raised.
+        `config` is one for all inputs, or a list of one for each. With `return_exceptions`, an input that
+        failed has its exception in place of an answer; without, the first error ends the others and is
+        raised.
         """
         done = self.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
         answers = dict(done)
@@ -177,7 +198,7 @@ class Runnable(Generic[Input, Output]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Output]:
-        """See `batch`."""
+        """`batch`, in the caller's event loop."""
         done = self.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
         answers = {index: answer async for index, answer in done}
         return [cast("Output", answers[index]) for index in range(len(answers))]
@@ -190,7 +211,10 @@ class Runnable(Generic[Input, Output]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> Generator[tuple[int, Output | Exception], None, None]:
-        """Yield `(index, answer)` for each input, as they are done. See `batch`."""
+        """Yield `(index, answer)` for each input, as they are done. See `batch`.
+
+        Leaving the loop cancels the inputs that were not answered yet.
+        """
         from millstream.runnables.batch import enter_batch
 
         scope, stream = enter_batch(self, inputs, config, SyncHost(), return_exceptions, kwargs)
@@ -204,7 +228,7 @@ class Runnable(Generic[Input, Output]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> AsyncStream[tuple[int, Output | Exception]]:
-        """See `batch_as_completed`."""
+        """`batch_as_completed`, for `async for`."""
         from millstream.runnables.batch import enter_batch
 
         scope, stream = enter_batch(self, inputs, config, async_host(), return_exceptions, kwargs)
@@ -233,7 +257,7 @@ class Runnable(Generic[Input, Output]):
         return join(self, other)
 
     def __ror__(self, other: Any) -> Runnable[Any, Output]:
-        """The same, after a function or a dict."""
+        """The chain of a function or a dict, and this step."""
         from millstream.runnables.sequence import join
 
         return join(other, self)
@@ -257,11 +281,14 @@ class Runnable(Generic[Input, Output]):
         return self | RunnablePassthrough.assign(**steps)
 
     def bind(self, **kwargs: Any) -> Runnable[Input, Output]:
-        """The same runnable, called with these keywords."""
+        """The same runnable, called with these keywords; a call's own come on top."""
         return self._binding(kwargs=kwargs)
 
     def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Runnable[Input, Output]:
-        """The same runnable with a config, given as a dict or by keywords."""
+        """The same runnable with a config, given as a dict or by keywords. Raises `ConfigError` for bad keys.
+
+        Tags join, `metadata` and `configurable` merge with those from before; other keys replace them.
+        """
         return self._binding(config={**(config or {}), **kwargs})
 
     def with_listeners(
@@ -271,7 +298,10 @@ class Runnable(Generic[Input, Output]):
         on_end: Listener | None = None,
         on_error: Listener | None = None,
     ) -> Runnable[Input, Output]:
-        """The same runnable; the functions are told of its start, and of its end or error. See `Listener`."""
+        """The same runnable; the functions are told of its start, and of its end or error.
+
+        Each is given a `Run`, and may be `async`. What it raises is logged, and does not disturb the run.
+        """
         from millstream.runnables.listeners import Listeners
 
         return self._binding(watchers=(Listeners(on_start, on_end, on_error),))
@@ -287,7 +317,7 @@ class Runnable(Generic[Input, Output]):
         return RunnableBinding(self, config=config, kwargs=kwargs, watchers=watchers)
 
     def map(self) -> Runnable[Sequence[Input], list[Output]]:
-        """A runnable that takes a list, and runs this one on each element at once."""
+        """A runnable that takes a list, and runs this one on each element, `max_concurrency` (16) at once."""
         from millstream.runnables.batch import RunnableEach
 
         return RunnableEach(self)
@@ -298,8 +328,14 @@ class Runnable(Generic[Input, Output]):
         retry_if_exception_type: tuple[type[BaseException], ...] = (Exception,),
         wait_exponential_jitter: bool = True,
         stop_after_attempt: int = 3,
+        exponential_jitter_params: Mapping[str, float] | None = None,
     ) -> Runnable[Input, Output]:
-        """Try again on an error; a stream only until its first item, so that nothing is said twice."""
+        """Try again on an error; a stream only until its first item, so that nothing is said twice.
+
+        `stop_after_attempt` counts all attempts. It waits 1, 2, 4 ... seconds between them, at most 60, each
+        time up to a second more at random, unless `wait_exponential_jitter` is false. To wait otherwise, give
+        `exponential_jitter_params`: `initial` (1), `max` (60), `exp_base` (2), `jitter` (1), in seconds.
+        """
         from millstream.runnables.retry import RunnableRetry
 
         return RunnableRetry(
@@ -307,6 +343,7 @@ class Runnable(Generic[Input, Output]):
             retry_if_exception_type=retry_if_exception_type,
             wait_exponential_jitter=wait_exponential_jitter,
             stop_after_attempt=stop_after_attempt,
+            exponential_jitter_params=exponential_jitter_params,
         )
 
     def with_fallbacks(
@@ -316,7 +353,11 @@ class Runnable(Generic[Input, Output]):
         exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
         exception_key: str | None = None,
     ) -> Runnable[Input, Output]:
-        """Ask the next one when this fails; in a stream, when it fails before its first item."""
+        """Ask the next one when this fails; in a stream, when it fails before its first item.
+
+        If all fail, the first one's error is raised. With `exception_key`, the next one finds the error under
+        that key of its input, which then has to be a dict.
+        """
         from millstream.runnables.fallbacks import RunnableWithFallbacks
 
         return RunnableWithFallbacks(

@@ -1,11 +1,11 @@
 """Steps one after the other: the `|` of runnables."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from millstream.kernel.cancel import Cancellation
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import Source
+from millstream.kernel.sources import NOTHING, Single, Source
 from millstream.kernel.stage import answer, open_stream
 from millstream.runnables.coerce import coerce_to_runnable
 from millstream.runnables.runnable import Input, Output, Runnable
@@ -23,8 +23,14 @@ class RunnableSequence(Runnable[Input, Output]):
         if len(flat) < 2:
             raise ValueError(f"A sequence has at least two steps, not {len(flat)}.")
         self.steps: list[Runnable[Any, Any]] = flat
+        """The steps, in order. A sequence in a sequence has become its steps."""
         self._tagged = [(f"seq:step:{number}", step) for number, step in enumerate(flat, 1)]
         self._may_block = any(step._may_block for step in flat)  # type: ignore[misc]
+        # Steps behind one that tells events are streamed to, also for one answer.
+        telling = [number for number, step in enumerate(flat[:-1]) if step._tells_events]
+        cut = telling[0] if telling else len(flat)
+        self._answering, self._streaming = self._tagged[:cut], self._tagged[cut:]
+        self._tells_events = flat[-1]._tells_events  # type: ignore[misc]
 
     @property
     def first(self) -> Runnable[Input, Any]:
@@ -45,24 +51,34 @@ class RunnableSequence(Runnable[Input, Output]):
         return " | ".join(repr(step) for step in self.steps)
 
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
-        for tag, step in self._tagged:
+        for tag, step in self._answering:
             input = await answer(step, input, scope, tag, kwargs)
             kwargs = {}
-        return input
+        if not self._streaming:
+            return input
+        output = await scope.gather(_open(self._streaming, Single(input), scope, kwargs))
+        return None if output is NOTHING else output
 
     def _transform(self, source: Source[Any], scope: Scope, /, **kwargs: Any) -> AsyncGenerator[Any, None]:
         # The last step's own stream is the sequence's: no generator of ours stands in between.
-        # Each step's cancellation is below that of the step behind it: who reads no more can end all before.
-        nodes = [scope.cancellation]
-        for _ in self._tagged[1:]:
-            nodes.append(Cancellation(nodes[-1], inner=True))
-        stream: Any = source
-        upstream = scope.upstream
-        for tag, step in self._tagged:
-            node = nodes.pop()
-            stream = open_stream(step, stream, scope, tag, kwargs, upstream, node)
-            upstream, kwargs = node, {}
-        return stream  # type: ignore[no-any-return]
+        return _open(self._tagged, source, scope, kwargs)
+
+
+def _open(
+    tagged: Sequence[tuple[str, Runnable[Any, Any]]], source: Any, scope: Scope, kwargs: dict[str, Any]
+) -> AsyncGenerator[Any, None]:
+    """The stream of steps one after the other."""
+    # Each step's cancellation is below that of the step behind it: who reads no more can end all before.
+    nodes = [scope.cancellation]
+    for _ in tagged[1:]:
+        nodes.append(Cancellation(nodes[-1], inner=True))
+    stream = source
+    upstream = scope.upstream
+    for tag, step in tagged:
+        node = nodes.pop()
+        stream = open_stream(step, stream, scope, tag, kwargs, upstream, node)
+        upstream, kwargs = node, {}
+    return stream  # type: ignore[no-any-return]
 
 
 def join(first: Any, second: Any) -> RunnableSequence[Any, Any]:

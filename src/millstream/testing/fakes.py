@@ -46,6 +46,9 @@ class FakeChatModel(BaseChatModel):
         super().__init__(**kwargs)
         self._script = _Script(responses, delay)
 
+    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
+        return {"json_schema": json_schema}
+
     def _items(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         return self._script.play(scope)
 

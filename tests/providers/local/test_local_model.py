@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
@@ -97,6 +97,19 @@ def test_an_answer_constrained_by_a_json_schema() -> None:
     answer = json.loads(message.text)
     assert set(answer) == {"country", "people"}
     assert isinstance(answer["people"], int)
+
+
+class Country(TypedDict):
+    name: str
+    people: int
+
+
+def test_a_structured_answer_fills(colour: Colour) -> None:
+    model = chat(max_tokens=40).with_structured_output(Country)
+    *partial, last = colour.stream(model, "Write France (68000000) as JSON: name and people.")
+    assert partial[0] == {}
+    assert len(partial) > 3
+    assert (type(last["name"]), type(last["people"])) == (str, int)
 
 
 # It would go on until long after the test.

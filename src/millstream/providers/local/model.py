@@ -99,6 +99,9 @@ class ChatLocal(_Local, BaseChatModel):
     Raises `MissingDependency` with the command to run, `ContextLengthError` for a prompt that is too long.
     """
 
+    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
+        return {"json_schema": json_schema}
+
     async def _items(
         self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]
     ) -> AsyncGenerator[Any, None]:

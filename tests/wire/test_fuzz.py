@@ -1,0 +1,57 @@
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SCRIPT = ROOT / "scripts" / "fuzz.py"
+
+
+@pytest.fixture(scope="module")
+def fuzz():
+    spec = importlib.util.spec_from_file_location("fuzz", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_runs_as_a_script(tmp_path):
+    command = [sys.executable, SCRIPT, "--n", "150", "--seed", "7", "--out", tmp_path / "new"]
+    said = subprocess.run(command, capture_output=True, text=True)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.startswith("seed 7\njson: 150 cases, 0 failures")
+    results = json.loads((tmp_path / "new" / "fuzz.json").read_text())
+    assert [results["seed"], *((section["n"], section["failures"]) for section in results["sections"])] == [
+        7,
+        (150, []),
+    ]
+    assert "| json | 150 | 0 |" in (tmp_path / "new" / "FUZZ.md").read_text()
+
+
+def test_a_failure_is_made_small_and_told(fuzz, tmp_path, monkeypatch, capsys):
+    def check(case):
+        assert case.text.count("[") < 2, "brackets"
+
+    monkeypatch.setattr(fuzz, "SECTIONS", [fuzz.Section("json", fuzz.json_case, check)])
+    assert fuzz.main(["--n", "100", "--out", str(tmp_path)]) == 1
+    failures = json.loads((tmp_path / "fuzz.json").read_text())["sections"][0]["failures"]
+    assert 1 < len(failures) < 100
+    assert (failures[0]["text"], failures[0]["places"]) == ("'[['", [])
+    assert "AssertionError in test_fuzz.py, check: brackets" in capsys.readouterr().out
+    assert "`'[['` cut at []" in (tmp_path / "FUZZ.md").read_text()
+
+
+def test_a_crash_is_a_failure(fuzz):
+    def check(case):
+        raise RecursionError("deep")
+
+    section = fuzz.Section("json", fuzz.json_case, check)
+    assert [failure.case for failure in fuzz.run(section, 2, 1)] == [fuzz.Case("", ())] * 2
+
+
+def test_the_seed_makes_the_cases(fuzz):
+    make = [fuzz.json_case(fuzz.Random(f"{seed}/json/3")) for seed in (1, 1, 2)]
+    assert make[0] == make[1] != make[2]
