@@ -1,5 +1,6 @@
 """Answers of a given schema: what the model is told, what comes out, whole and as it grows."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,20 @@ import msgspec
 import pydantic
 import pytest
 
-from millstream import AIMessage, BaseChatModel, ConfigError, JsonOutputParser, OutputParserException
+from millstream import (
+    AIMessage,
+    BaseChatModel,
+    ConfigError,
+    JsonOutputParser,
+    OutputParserException,
+    RunnableBranch,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnablePick,
+    StrOutputParser,
+)
+from millstream.kernel.sources import gathered, merge
 from millstream.messages import AIMessageChunk, merge_chunks
 from millstream.providers.local import ChatLocal
 from millstream.testing import FakeChatModel
@@ -57,7 +71,17 @@ def test_objects_fill_and_the_last_is_validated(colour: Any, kind: Any):
     assert last == kind(name="France", population=68) == colour.invoke(model, "France?")
 
 
-@pytest.mark.parametrize("kind", [Typed, SCHEMA, {"name": "country", "parameters": SCHEMA}])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Typed,
+        SCHEMA,
+        {"name": "country", "parameters": SCHEMA},
+        {"type": "function", "function": {"name": "country", "parameters": SCHEMA}},
+        {"name": "country", "schema": SCHEMA, "strict": True},
+        {"oneOf": [SCHEMA]},
+    ],
+)
 def test_dicts_fill(colour: Any, kind: Any):
     model = FakeChatModel([PIECES]).with_structured_output(kind)
     items = colour.stream(model, "France?")
@@ -96,7 +120,7 @@ def test_a_model_that_cannot_be_constrained_says_so():
         Plain().with_structured_output(Struct)
 
 
-@pytest.mark.parametrize("schema", [{"name": "Ann"}, {}, {"parameters": 3}])
+@pytest.mark.parametrize("schema", [{"name": "Ann"}, {}, {"parameters": 3}, {"type": "Ran", "title": "x"}])
 def test_a_dict_that_is_no_schema(schema: Any):
     with pytest.raises(ConfigError, match="no JSON schema"):
         FakeChatModel(["{}"]).with_structured_output(schema)
@@ -220,3 +244,110 @@ def test_a_step_behind_path_events_is_streamed_to_under_invoke_too(colour: Any):
         assert colour.stream(parser | names, "France?") == ["France"]
     assert colour.invoke(chain | names | str.upper, "France?") == "FRANCE"
     assert colour.invoke(chain | (lambda event: event.value["name"]), "France?") == "France"
+
+
+def test_no_schema_at_all():
+    with pytest.raises(ConfigError, match="not None"):
+        FakeChatModel(["{}"]).with_structured_output(None)
+
+
+class Asked(BaseChatModel):
+    """Notes what it was called with."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = {}
+
+    def _constrained(self, json_schema):
+        return {"json_schema": json_schema}
+
+    def _stream(self, messages, **kwargs):
+        self.seen = kwargs
+        yield from PIECES
+
+
+def test_a_binding_stays_on_the_model(colour: Any):
+    model, told = Asked(), []
+    bound = (
+        model.bind(stop=["x"])
+        .with_config(tags=["t"])
+        .with_listeners(on_end=lambda run: told.append(run.tags))
+    )
+    assert colour.invoke(bound.with_structured_output(Struct, temperature=1), "?") == Struct("France", 68)
+    assert model.seen.keys() == {"stop", "json_schema", "temperature"}
+    assert told == [["seq:step:1", "t"]]
+
+
+def test_keywords_of_the_call():
+    model = Asked()
+    with pytest.raises(ConfigError, match="json_schema"):
+        model.with_structured_output(Struct, json_schema={})
+    model.with_structured_output(Struct, method="json_schema", strict=True).invoke("?")
+    assert model.seen.keys() == {"json_schema"}
+
+
+def hand_on(value):
+    return value
+
+
+@dataclass
+class Sum:
+    x: int = 0
+
+    def __add__(self, other):
+        return Sum(self.x + other.x)
+
+
+GROWING = ['{"title": "R', 'an", "year": 19', '85, "cast": ["a", "b', 'c"]}']
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda film: film | hand_on,
+        lambda film: film.pick("title") | hand_on,
+        lambda film: film.pick("year") | hand_on,
+        lambda film: film.pick("cast") | len,
+        lambda film: film.pick(["title", "year"]) | hand_on,
+        lambda film: film.pick("title").with_config(tags=["t"]).with_retry() | hand_on,
+        lambda film: film.assign(next=lambda given: given["year"] + 1) | hand_on,
+        lambda film: film.assign(loud=lambda given: given["title"].upper()).pick("loud") | hand_on,
+        lambda film: film.assign(one=lambda _: 1).pick("title") | hand_on,
+        lambda film: film | {"a": RunnablePick("title"), "b": RunnablePick("cast")} | hand_on,
+        lambda film: film | RunnablePassthrough() | RunnablePick("title") | hand_on,
+        lambda film: film | RunnablePassthrough(lambda _: None) | hand_on,
+        lambda film: RunnableParallel(a=film.pick("title"), b=film) | hand_on,
+        lambda film: RunnableBranch((lambda _: True, film.pick("title")), film) | hand_on,
+        lambda film: RunnableLambda(lambda _: film.pick("title")) | hand_on,
+        lambda film: film.with_fallbacks([film]).pick("title") | hand_on,
+    ],
+)
+def test_a_value_that_grows_is_not_added_up(colour: Any, build: Any):
+    chain = build(FakeChatModel([GROWING]) | JsonOutputParser())
+    assert colour.stream(chain, "?") == [colour.invoke(chain, "?")]
+    told = []
+    listened = build((FakeChatModel([GROWING]) | JsonOutputParser()).with_listeners(on_end=told.append))
+    colour.stream(listened, "?")
+    assert {str(run.outputs) for run in told} == {str({"title": "Ran", "year": 1985, "cast": ["a", "bc"]})}
+
+
+def test_a_type_that_can_be_added_is_not_added_up(colour: Any):
+    model = FakeChatModel([['{"x": 1', "0}"]])
+    for chain in (
+        model.with_structured_output(Sum) | hand_on,
+        model.with_structured_output(Sum, include_raw=True).pick("parsed") | hand_on,
+    ):
+        assert colour.stream(chain, "?") == [Sum(10)]
+
+
+def test_states_of_branches_are_not_kept():
+    text = "[" + ", ".join(f'"item {number}"' for number in range(300)) + "]"
+    pieces = [text[at : at + 4] for at in range(0, len(text), 4)]
+    branches = RunnableParallel(
+        a=FakeChatModel([pieces]) | JsonOutputParser(), b=FakeChatModel([pieces]) | StrOutputParser()
+    )
+    kept: list[Any] = []
+    for piece in branches.stream("?"):
+        gathered(kept, piece)
+    assert sum(1 for piece in kept if "a" in piece) < 20
+    assert merge(kept) == {"a": json.loads(text), "b": text}

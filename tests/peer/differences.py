@@ -759,9 +759,12 @@ _differs(
 _differs(
     PARSERS,
     "json-lists-add-up",
-    "A stream of JSON whose value is a list, before a function",
-    peer="The states of the list are added: `[1]` and `[1, 2]` to `[1, 1, 2]`. Those of an object are not.",
-    ours="The function gets the last state.",
+    "States of JSON before a function",
+    peer=(
+        "The states of a list are added, `[1]` and `[1, 2]` to `[1, 1, 2]`, and so are the texts, numbers "
+        "and lists that `pick` and `assign` take out of states. Those of an object are not."
+    ),
+    ours="The function gets the last state, or what was taken out of it.",
     why="States are no pieces.",
 )
 _differs(

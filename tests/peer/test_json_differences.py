@@ -430,3 +430,22 @@ def test_difference_adding_pieces():
 )
 def test_difference_wrong_input(case, verb, colour):
     compare(case, verb, colour)
+
+
+@pytest.mark.differs("json-lists-add-up")
+@pytest.mark.parametrize(
+    ("build", "ours", "peer"),
+    [
+        (lambda lib: lib.JsonOutputParser().pick("a") | str, ["xy"], ["xxy"]),
+        (
+            lambda lib: (
+                lib.JsonOutputParser() | lib.RunnablePassthrough.assign(n=len) | (lambda each: each["a"])
+            ),
+            ["xy"],
+            ["xxy"],
+        ),
+    ],
+)
+def test_what_is_taken_out_of_states(build, ours, peer):
+    for lib, wanted in ((OURS, ours), (PEER, peer)):
+        assert list(build(lib).transform(iter(['{"a": "x', 'y"}']))) == wanted

@@ -184,8 +184,6 @@ def _chain(name: str, build: Any, text: str = '{"a": [1, "bc"], "d": "ef"}', **o
         _chain("a function, patches", lambda lib: lib.RunnablePassthrough() | diff_parser(lib) | len),
         _chain("pick", lambda lib: json_parser(lib).pick("d")),
         _chain("pick two", lambda lib: json_parser(lib).pick(["d", "x", "a"])),
-        _chain("pick, then a function", lambda lib: json_parser(lib).pick("a") | str),
-        _chain("assign", lambda lib: json_parser(lib).assign(n=len), interleaves=True),
         _chain("a parallel step", lambda lib: lib.RunnableParallel(x=json_parser(lib))),
         _chain("a parallel step, lists", lambda lib: lib.RunnableParallel(x=json_parser(lib)), '[1, ["b"]]'),
         _chain(

@@ -16,7 +16,7 @@ import msgspec
 
 from millstream.errors import ConfigError
 from millstream.kernel.cancel import Cancellation
-from millstream.kernel.sources import NOTHING, Single, Source, gathered, merge
+from millstream.kernel.sources import NOTHING, Flow, Single, Source, gathered, merge
 
 if TYPE_CHECKING:
     from millstream.kernel.host import Host
@@ -140,6 +140,9 @@ class Scope(msgspec.Struct, eq=False):
     watchers: "tuple[Watcher, ...]" = ()
     #: Cancels what feeds this step, where that is steps of the same chain.
     upstream: Cancellation | None = None
+    #: What is known of the items that it takes and gives.
+    takes: Flow | None = None
+    gives: Flow | None = None
     #: What the run of a model cost, once that is known: for whoever watches it.
     usage: Any = None
 
@@ -202,15 +205,33 @@ class Scope(msgspec.Struct, eq=False):
         """Hold a source while it is read: `async with scope.reading(source) as items`."""
         return Reading(self, source)
 
-    async def gather(self, source: Source[Any]) -> Any:
-        """Read a source to its end and return the one value its items make; `NOTHING` if it had none."""
+    def flow(self) -> Flow:
+        """What is known of the items that it gives: to be said before the first one."""
+        if self.gives is None:
+            self.gives = Flow()
+        return self.gives
+
+    def hands_on(self) -> None:
+        """Say of the items that it gives what is known of those that it takes, before each is given."""
+        if self.takes is not None and self.takes.replaces:
+            self.flow().replaces = True
+
+    async def gather(self, source: Source[Any], flow: Flow | None = None) -> Any:
+        """Read a source to its end and return the one value its items make; `NOTHING` if it had none.
+
+        `flow` tells of its items; without, they are those that this step takes.
+        """
         if type(source) is Single and source.untouched():
             await source.aclose()
             return source.value
         collected: list[Any] = []
+        flow = self.takes if flow is None else flow
         async with Reading(self, source) as items:
             async for item in items:
-                gathered(collected, item)
+                if flow is not None and flow.replaces:
+                    collected = [item]
+                else:
+                    gathered(collected, item)
         return merge(collected) if collected else NOTHING
 
     def cancel(self, reason: BaseException | None = None) -> None:
@@ -232,6 +253,8 @@ class Scope(msgspec.Struct, eq=False):
             self.run_name,
             self.run_id,
             upstream=self.upstream,
+            takes=self.takes,
+            gives=self.gives,
         )
 
 

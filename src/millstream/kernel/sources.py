@@ -3,7 +3,7 @@
 A *source* is any async iterator with `aclose()`. Whoever iterates one closes it (`Scope.reading`).
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -53,8 +53,25 @@ class Single(Generic[T]):
         return not self._taken
 
 
+class Flow:
+    """What is known of the items between two steps: whether each replaces those before instead of adding up.
+
+    The step that gives them says so before its first item (`Scope.flow`), whoever gathers them asks then.
+    """
+
+    __slots__ = ("replaces",)
+
+    def __init__(self) -> None:
+        self.replaces = False
+
+
 class AddableDict(dict[str, Any]):
-    """A dict that adds key by key: the pieces of a parallel step, and what they make together."""
+    """A dict that adds key by key: the pieces of a parallel step, and what they make together.
+
+    Of the keys in `replaced`, a later value replaces the one before.
+    """
+
+    replaced: frozenset[str] = frozenset()
 
     def __add__(self, other: dict[str, Any]) -> "AddableDict":
         return AddableDict.merge_all((self, other))
@@ -63,15 +80,29 @@ class AddableDict(dict[str, Any]):
         return AddableDict.merge_all((other, self))
 
     @staticmethod
+    def replacing(values: Iterable[tuple[str, Any]], keys: Iterable[str]) -> "AddableDict":
+        """One of these values, with those of `keys` replacing what came before."""
+        made = AddableDict(values)
+        if keys:
+            made.replaced = frozenset(keys)
+        return made
+
+    @staticmethod
     def merge_all(pieces: Sequence[dict[str, Any]]) -> "AddableDict":
         """All pieces as one, each key's values merged in order; a None never replaces a value."""
         values: dict[str, list[Any]] = {}
+        replaced: frozenset[str] = frozenset()
         for piece in pieces:
+            if type(piece) is AddableDict and piece.replaced:
+                replaced |= piece.replaced
             for key, value in piece.items():
                 known = values.setdefault(key, [])
                 if value is not None:
+                    if key in replaced:
+                        known.clear()
                     known.append(value)
-        return AddableDict((key, merge(known) if known else None) for key, known in values.items())
+        whole = ((key, merge(known) if known else None) for key, known in values.items())
+        return AddableDict.replacing(whole, replaced)
 
 
 class Snapshot(list[Any]):
@@ -85,6 +116,10 @@ class Snapshot(list[Any]):
         return snapshots[-1]
 
 
+# How many pieces of other branches may stand between two states of one branch, where only the last is kept.
+_LOOK_BACK = 16
+
+
 def gathered(items: list[Any], item: Any) -> None:
     """Put an item of a stream to those that came before it, so that `merge` gives what it would of all.
 
@@ -92,7 +127,14 @@ def gathered(items: list[Any], item: Any) -> None:
     would be kept in every state otherwise.
     """
     kind = type(item)
-    if len(items) == 1 and type(items[0]) is kind and (kind is Snapshot or _replaces(kind)):
+    if kind is AddableDict and item.replaced:
+        # Some pieces back stands the last one of the same keys, of which nothing is left.
+        for place in range(len(items) - 1, max(-1, len(items) - _LOOK_BACK), -1):
+            if type(items[place]) is AddableDict and item.replaced >= items[place].keys() == item.keys():
+                del items[place]
+                break
+        items.append(item)
+    elif len(items) == 1 and type(items[0]) is kind and (kind is Snapshot or _replaces(kind)):
         items[0] = item
     else:
         items.append(item)

@@ -18,7 +18,7 @@ from millstream.kernel.scope import (
     check_config,
     note_step,
 )
-from millstream.kernel.sources import NOTHING, Single, Source, gathered, merge
+from millstream.kernel.sources import NOTHING, Flow, Single, Source, gathered, merge
 
 NO_KEYWORDS: Mapping[str, Any] = {}
 
@@ -152,13 +152,17 @@ def open_stream(
     kwargs: Mapping[str, Any] = NO_KEYWORDS,
     upstream: Cancellation | None = None,
     cancellation: Cancellation | None = None,
+    takes: Flow | None = None,
+    gives: Flow | None = None,
 ) -> AsyncGenerator[Any, None]:
     """Run a step below `parent` on a stream, called with `kwargs`. It starts when it is first pulled.
 
     `upstream` cancels what feeds the step; `cancellation` is the step's own, if it is not its parent's.
+    `takes` and `gives` tell of the items before it and behind it.
     """
     step, scope, kwargs = _enter(step, parent, tag, kwargs)
     scope.upstream = upstream
+    scope.takes, scope.gives = takes, gives
     if cancellation is not None:
         scope.cancellation = cancellation
     return run_stream(step, source, scope, kwargs)
@@ -202,14 +206,18 @@ async def _watched_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[
 async def _watched_stream(
     step: Step, source: Source[Any], scope: Scope, kwargs: Mapping[str, Any]
 ) -> AsyncGenerator[Any, None]:
-    seen = _Seen(source)
+    seen = _Seen(source, scope.takes)
+    flow = scope.flow()
     items: list[Any] = []
     for watcher in scope.watchers:
         await watcher.started(scope)
     try:
         async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
             async for item in stream:
-                gathered(items, item)
+                if flow.replaces:
+                    items = [item]
+                else:
+                    gathered(items, item)
                 yield item
     except BaseException as error:
         for watcher in scope.watchers:
@@ -232,10 +240,11 @@ def _whole(items: list[Any]) -> Any:
 class _Seen:
     """A source that remembers what was read from it."""
 
-    __slots__ = ("_items", "_source")
+    __slots__ = ("_flow", "_items", "_source")
 
-    def __init__(self, source: Source[Any]) -> None:
+    def __init__(self, source: Source[Any], flow: Flow | None) -> None:
         self._source = source
+        self._flow = flow
         self._items: list[Any] = []
 
     def __aiter__(self) -> "_Seen":
@@ -243,7 +252,10 @@ class _Seen:
 
     async def __anext__(self) -> Any:
         item = await self._source.__anext__()
-        gathered(self._items, item)
+        if self._flow is not None and self._flow.replaces:
+            self._items = [item]
+        else:
+            gathered(self._items, item)
         return item
 
     async def aclose(self) -> None:
@@ -257,5 +269,5 @@ class _Seen:
 
 async def answer_from_stream(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:
     """An answer made by gathering the step's own stream; None if that is empty."""
-    value = await scope.gather(step._transform(Single(input), scope, **kwargs))
+    value = await scope.gather(step._transform(Single(input), scope, **kwargs), scope.flow())
     return None if value is NOTHING else value

@@ -127,14 +127,20 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
         `schema` is a pydantic model, msgspec struct, dataclass or TypedDict, or a JSON schema as a dict. The
         answer is an object of the type, or what the JSON says; in a stream it fills as it is written, and the
         last item is a validated one. With `include_raw` it is a dict of `raw` (the message), `parsed`, and
-        `parsing_error`, which is raised otherwise. `kwargs` go to each call of the model.
+        `parsing_error`, which is raised otherwise. `kwargs` go to each call of the model; `method` and `strict`
+        of LangChain's are taken and change nothing, since a model knows one way.
 
         Raises `ConfigError` if the schema is none, or if the model cannot be held to one.
         """
         from millstream.language_models.structured import WithRaw, schema_and_parser
 
+        for name in ("method", "strict"):
+            kwargs.pop(name, None)
         json_schema, parser = schema_and_parser(schema)
-        model = self.bind(**self._constrained(json_schema), **kwargs)
+        constraint = self._constrained(json_schema)
+        if both := sorted(constraint.keys() & kwargs.keys()):
+            raise ConfigError(f"The schema is given as {', '.join(both)} to the model already.")
+        model = self.bind(**constraint, **kwargs)
         return model | (WithRaw(parser) if include_raw else parser)
 
     if TYPE_CHECKING:  # a message when it answers once, its chunks when it streams

@@ -19,15 +19,30 @@ def schema_and_parser(schema: Any) -> tuple[dict[str, Any], JsonOutputParser[Any
     A dict is a JSON schema, or the description of a function whose parameters are one. Raises `ConfigError`
     for anything that is no schema.
     """
+    if schema is None:
+        raise ConfigError("A schema is expected, not None.")
     if not isinstance(schema, Mapping):
         parser: JsonOutputParser[Any] = JsonOutputParser(target=schema)
         assert parser.target is not None
         return parser.target.json_schema(), parser
     described = schema.get("function", schema)
-    found = described.get("parameters", described)
-    if not isinstance(found, Mapping) or not ({"type", "properties", "anyOf", "$ref", "enum"} & found.keys()):
-        raise ConfigError("This dict is no JSON schema: it has no `type` and no `properties`.")
+    found = described.get("parameters", described.get("schema", described))
+    if not isinstance(found, Mapping) or not _describes(found):
+        keys = ", ".join(f"`{key}`" for key in sorted(_KEYWORDS))
+        raise ConfigError(f"This dict is no JSON schema: none of its keys says what is valid ({keys}).")
     return dict(found), JsonOutputParser()
+
+
+_KEYWORDS = frozenset({"type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum", "const"})
+_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+
+
+def _describes(schema: Mapping[str, Any]) -> bool:
+    """Whether a dict is a JSON schema, and not an example of an answer: one may have a `type`, too."""
+    kind = schema.get("type", [])
+    kinds = [kind] if isinstance(kind, str) else kind
+    is_known = isinstance(kinds, list) and all(each in _TYPES for each in kinds)
+    return is_known and bool(_KEYWORDS & schema.keys())
 
 
 class WithRaw(Runnable[Any, dict[str, Any]]):
@@ -52,19 +67,27 @@ class WithRaw(Runnable[Any, dict[str, Any]]):
         self, source: Source[Any], scope: Scope, /, **kwargs: Any
     ) -> AsyncGenerator[AddableDict, None]:
         reader, fault = self._parser.reader(), None
+        is_empty = True
         async with scope.reading(source) as items:
             async for item in items:
+                is_empty = False
                 yield AddableDict(raw=item)
                 if fault is None:
                     try:
                         for parsed in reader.feed(text_of(item, self.get_name())):
-                            yield AddableDict(parsed=parsed)
+                            yield _parsed(parsed)
                     except OutputParserException as error:
                         fault = error
+        if is_empty:
+            return
         if fault is None:
             try:
                 for parsed in reader.finish():
-                    yield AddableDict(parsed=parsed)
+                    yield _parsed(parsed)
             except OutputParserException as error:
                 fault = error
         yield AddableDict(parsed=None, parsing_error=fault)
+
+
+def _parsed(value: Any) -> AddableDict:
+    return AddableDict.replacing([("parsed", value)], ["parsed"])

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack, cast, overload
 import msgspec
 
 from millstream.errors import ConfigError, JsonError, OutputParserException
-from millstream.kernel.sources import Snapshot
 from millstream.messages import AIMessageChunk
 from millstream.output_parsers.base import BaseOutputParser, text_of
 from millstream.output_parsers.typed import Target
@@ -116,10 +115,11 @@ class JsonOutputParser(BaseOutputParser[T]):
         reader = self.reader()
         items = [*reader.feed(text), *reader.finish()]
         # Where a stream's items are steps towards the value, and none of them is the value itself.
-        value = reader.value() if self.diff or not items else items[-1]
-        return cast(T, list(value) if type(value) is Snapshot else value)
+        return cast(T, reader.value() if self.diff or not items else items[-1])
 
     async def _transform(self, source: Any, scope: Any, /, **kwargs: Any) -> AsyncGenerator[T, None]:
+        # Each value replaces the one before, where the stream is gathered; events and patches do not.
+        scope.flow().replaces = not (self.events or self.diff)
         reader = None
         async with scope.reading(source) as items:
             async for item in items:
@@ -244,10 +244,10 @@ class _Values(Reader):
 
     def __init__(self, settings: _Settings) -> None:
         super().__init__(settings)
-        self._snapshots = JsonSnapshots(top=Snapshot)
+        self._snapshots = JsonSnapshots()
 
     def items(self, events: list[JsonEvent], *, last: bool) -> Iterable[Any]:
-        return [_replacing(self._snapshots.value())] if self._snapshots.take(events, last=last) else []
+        return [self._snapshots.value()] if self._snapshots.take(events, last=last) else []
 
     def value(self) -> Any:
         return self._snapshots.value()
@@ -276,20 +276,14 @@ class _Typed(Reader):
     def __init__(self, settings: _Settings, target: Target[Any]) -> None:
         super().__init__(settings)
         self._target = target
-        self._snapshots = JsonSnapshots(target.shape, Snapshot)
+        self._snapshots = JsonSnapshots(target.shape)
 
-    def items(self, events: list[JsonEvent], *, last: bool) -> Iterator[Any]:
+    def items(self, events: list[JsonEvent], *, last: bool) -> Iterable[Any]:
         changed = self._snapshots.take(events, last=last)
         end = events[-1] if events else None
         if end is not None and end.complete and not end.path:
-            yield _replacing(self._target.validated(end.value, self.text()))
-        elif changed:
-            yield _replacing(self._snapshots.value())
+            return [self._target.validated(end.value, self.text())]
+        return [self._snapshots.value()] if changed else []
 
     def value(self) -> Any:
         return self._snapshots.value()
-
-
-def _replacing(value: Any) -> Any:
-    # In a chain, a later list replaces the one before instead of being added to it.
-    return Snapshot(value) if type(value) is list else value

@@ -54,6 +54,20 @@ class RunnableBinding(Runnable[Input, Output]):
             f"RunnableBinding({self._bound!r}, config={self._bound_config!r}, kwargs={self._bound_kwargs!r})"
         )
 
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[Any, Any]:
+        """As of the chat model that is bound, with this config, these keywords and listeners on the model."""
+        from millstream.runnables.sequence import RunnableSequence
+
+        chain: Any = getattr(self.bound, "with_structured_output")(schema, **kwargs)  # noqa: B009
+        model, *others = chain.steps
+        bound: Runnable[Any, Any] = RunnableBinding(
+            model,
+            config=self._bound_config,
+            kwargs={**self._bound_kwargs, **model._bound_kwargs},
+            watchers=self._bound_watchers,
+        )
+        return RunnableSequence(bound, *others)
+
     def __getattr__(self, name: str) -> Any:
         # A model with a config is still asked for its own attributes and methods. Underscores stay out, so
         # that copying and inspecting do not wander off.

@@ -23,6 +23,8 @@ class RunnableBranch(Runnable[Input, Output]):
                 raise CoercionError(f"Each branch but the default is a pair (condition, step), not {pair!r}.")
         self.branches = [(coerce_to_runnable(test), coerce_to_runnable(step)) for test, step in pairs]
         self.default = coerce_to_runnable(default)
+        steps = [*(step for _, step in self.branches), self.default]
+        self._tells_events = any(step._tells_events for step in steps)  # type: ignore[misc]
 
     async def _choose(self, input: Any, scope: Scope) -> tuple[Runnable[Any, Any], str]:
         for number, (condition, step) in enumerate(self.branches, 1):
@@ -42,6 +44,7 @@ class RunnableBranch(Runnable[Input, Output]):
             if input is NOTHING:
                 return
             step, tag = await self._choose(input, scope)
-            async with scope.reading(open_stream(step, Single(input), scope, tag, kwargs)) as outputs:
+            chosen = open_stream(step, Single(input), scope, tag, kwargs, gives=scope.flow())
+            async with scope.reading(chosen) as outputs:
                 async for item in outputs:
                     yield item

@@ -69,11 +69,12 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
                 return
             self._check(input)
             first: BaseException | None = None
+            flow = scope.flow()
             for runnable in self.runnables:
-                begun = False
+                begun = flow.replaces = False
                 try:
                     async with scope.reading(
-                        open_stream(runnable, Single(input), scope, kwargs=kwargs)
+                        open_stream(runnable, Single(input), scope, kwargs=kwargs, gives=flow)
                     ) as outputs:
                         async for item in outputs:
                             begun = True

@@ -170,7 +170,7 @@ class RunnableLambda(Runnable[Input, Output]):
                 if not isinstance(output, Runnable):
                     yield output
                     return
-                stream = open_stream(output, Single(input), _deeper(scope))
+                stream = open_stream(output, Single(input), _deeper(scope), gives=scope.flow())
             async with scope.reading(stream) as outputs:
                 async for item in outputs:
                     yield item

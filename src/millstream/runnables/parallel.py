@@ -6,7 +6,7 @@ from typing import Any
 
 from millstream.kernel.branches import Body, Inlet, Put, run_branches, run_shared
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import NOTHING, AddableDict, Single, Source
+from millstream.kernel.sources import NOTHING, AddableDict, Flow, Single, Source
 from millstream.kernel.stage import answer, open_stream
 from millstream.runnables.coerce import coerce_to_runnable
 from millstream.runnables.runnable import Runnable
@@ -75,17 +75,21 @@ class RunnableParallel(Runnable[Any, dict[str, Any]]):
 
     async def _alone(self, source: Source[Any], scope: Scope) -> AsyncGenerator[dict[str, Any], None]:
         ((key, step),) = self.steps.items()
-        async with scope.reading(open_stream(step, source, scope, f"map:key:{key}")) as stream:
+        flow = Flow()
+        alone = open_stream(step, source, scope, f"map:key:{key}", takes=scope.takes, gives=flow)
+        async with scope.reading(alone) as stream:
             async for item in stream:
-                yield AddableDict({key: item})
+                yield _piece(key, item, flow)
 
     async def _one_input(self, value: Any, scope: Scope) -> AsyncGenerator[dict[str, Any], None]:
         if self._in_place(scope):
             # Those that cannot block first: their pieces are there at once.
             for key, step in sorted(self.steps.items(), key=lambda branch: branch[1]._may_block):
-                async with scope.reading(open_stream(step, Single(value), scope, f"map:key:{key}")) as stream:
+                flow = Flow()
+                one = open_stream(step, Single(value), scope, f"map:key:{key}", gives=flow)
+                async with scope.reading(one) as stream:
                     async for item in stream:
-                        yield AddableDict({key: item})
+                        yield _piece(key, item, flow)
             return
 
         async def run(branch: Branch, scope: Scope, put: Put) -> None:
@@ -123,9 +127,16 @@ class RunnableParallel(Runnable[Any, dict[str, Any]]):
 
 async def _forward(branch: Branch, source: Source[Any], scope: Scope, put: Put) -> None:
     key, step = branch
-    async with scope.reading(open_stream(step, source, scope, f"map:key:{key}")) as stream:
+    flow = Flow()
+    takes = None if isinstance(source, Single) else scope.takes
+    one = open_stream(step, source, scope, f"map:key:{key}", takes=takes, gives=flow)
+    async with scope.reading(one) as stream:
         async for item in stream:
-            await put(AddableDict({key: item}))
+            await put(_piece(key, item, flow))
+
+
+def _piece(key: str, item: Any, flow: Flow) -> AddableDict:
+    return AddableDict.replacing([(key, item)], [key]) if flow.replaces else AddableDict({key: item})
 
 
 RunnableMap = RunnableParallel

@@ -1,6 +1,6 @@
 """Steps that hand on what comes in: whole, with keys added, or a part of it."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,10 @@ class RunnablePassthrough(Runnable[Other, Other]):
         keep = self._may_block
         async with scope.reading(source) as items:
             async for item in items:
-                if keep:
+                scope.hands_on()
+                if keep and scope.flow().replaces:
+                    seen = [item]
+                elif keep:
                     gathered(seen, item)
                 yield item
             if seen:
@@ -56,6 +59,13 @@ def _check_dict(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InputError(f"{what} takes a dict, not {type(value).__name__}.")
     return value
+
+
+def _replaced(piece: Any, scope: Scope) -> Iterable[str]:
+    """The keys of a piece whose values replace those before."""
+    if scope.takes is not None and scope.takes.replaces:
+        return piece.keys() if isinstance(piece, Mapping) else ()
+    return piece.replaced if type(piece) is AddableDict else ()
 
 
 class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
@@ -89,7 +99,7 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
     async def _one_input(
         self, value: Any, scope: Scope, kwargs: dict[str, Any]
     ) -> AsyncGenerator[dict[str, Any], None]:
-        kept = self._kept(value)
+        kept = self._kept(value, scope)
         if kept:
             yield kept
         async with scope.reading(open_stream(self.mapper, Single(value), scope, kwargs=kwargs)) as pieces:
@@ -99,18 +109,20 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
     async def _hand_on(self, inlet: Inlet, scope: Scope, put: Put) -> None:
         async with scope.reading(inlet) as items:
             async for item in items:
-                kept = self._kept(item)
+                kept = self._kept(item, scope)
                 if kept:
                     await put(kept)
 
     async def _add(self, kwargs: dict[str, Any], inlet: Inlet, scope: Scope, put: Put) -> None:
-        async with scope.reading(open_stream(self.mapper, inlet, scope, kwargs=kwargs)) as pieces:
+        added = open_stream(self.mapper, inlet, scope, kwargs=kwargs, takes=scope.takes)
+        async with scope.reading(added) as pieces:
             async for piece in pieces:
                 await put(piece)
 
-    def _kept(self, value: Any) -> AddableDict:
+    def _kept(self, value: Any, scope: Scope) -> AddableDict:
         given = _check_dict(value, "RunnablePassthrough.assign()")
-        return AddableDict({key: item for key, item in given.items() if key not in self.mapper.steps})
+        kept = {key: item for key, item in given.items() if key not in self.mapper.steps}
+        return AddableDict.replacing(kept.items(), _replaced(value, scope))
 
 
 class RunnablePick(Runnable[dict[str, Any], Any]):
@@ -126,11 +138,12 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
         keys = [self.keys] if isinstance(self.keys, str) else self.keys
         return self.name or f"RunnablePick<{','.join(keys)}>"
 
-    def _pick(self, value: Any) -> Any:
+    def _pick(self, value: Any, replaced: Iterable[str] = ()) -> Any:
         given = _check_dict(value, "pick()")
         if isinstance(self.keys, str):
             return given.get(self.keys)
-        return AddableDict({key: given[key] for key in self.keys if key in given}) or None
+        picked = [(key, given[key]) for key in self.keys if key in given]
+        return AddableDict.replacing(picked, replaced) or None
 
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         return self._pick(input)
@@ -140,6 +153,9 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
     ) -> AsyncGenerator[Any, None]:
         async with scope.reading(source) as items:
             async for item in items:
-                picked = self._pick(item)
+                replaced = _replaced(item, scope)
+                picked = self._pick(item, replaced)
                 if picked is not None:
+                    if isinstance(self.keys, str):
+                        scope.flow().replaces = self.keys in replaced
                     yield picked

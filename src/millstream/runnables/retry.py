@@ -78,7 +78,18 @@ class RunnableRetry(Runnable[Input, Output]):
             for number, tag in self._attempts():
                 begun = False
                 try:
-                    stream = open_stream(self.bound, replay.read(), scope, tag, kwargs, scope.upstream)
+                    flow = scope.flow()
+                    flow.replaces = False
+                    stream = open_stream(
+                        self.bound,
+                        replay.read(),
+                        scope,
+                        tag,
+                        kwargs,
+                        scope.upstream,
+                        takes=scope.takes,
+                        gives=flow,
+                    )
                     async with scope.reading(stream) as outputs:
                         async for item in outputs:
                             if not begun:

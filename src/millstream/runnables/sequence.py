@@ -5,7 +5,7 @@ from typing import Any
 
 from millstream.kernel.cancel import Cancellation
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import NOTHING, Single, Source
+from millstream.kernel.sources import NOTHING, Flow, Single, Source
 from millstream.kernel.stage import answer, open_stream
 from millstream.runnables.coerce import coerce_to_runnable
 from millstream.runnables.runnable import Input, Output, Runnable
@@ -56,7 +56,7 @@ class RunnableSequence(Runnable[Input, Output]):
             kwargs = {}
         if not self._streaming:
             return input
-        output = await scope.gather(_open(self._streaming, Single(input), scope, kwargs))
+        output = await scope.gather(_open(self._streaming, Single(input), scope, kwargs), scope.flow())
         return None if output is NOTHING else output
 
     def _transform(self, source: Source[Any], scope: Scope, /, **kwargs: Any) -> AsyncGenerator[Any, None]:
@@ -73,11 +73,13 @@ def _open(
     for _ in tagged[1:]:
         nodes.append(Cancellation(nodes[-1], inner=True))
     stream = source
-    upstream = scope.upstream
+    upstream, takes = scope.upstream, scope.takes
     for tag, step in tagged:
         node = nodes.pop()
-        stream = open_stream(step, stream, scope, tag, kwargs, upstream, node)
-        upstream, kwargs = node, {}
+        # What the last step gives is what the chain gives.
+        gives = Flow() if nodes else scope.flow()
+        stream = open_stream(step, stream, scope, tag, kwargs, upstream, node, takes, gives)
+        upstream, takes, kwargs = node, gives, {}
     return stream  # type: ignore[no-any-return]
 
 
