@@ -18,8 +18,8 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 
 from millstream.errors import ConfigError, OutputParserException
-from millstream.kernel.sources import Snapshot
 from millstream.output_parsers import JsonOutputParser, PydanticOutputParser
+from millstream.output_parsers.typed import _mentions, _shape_of
 from millstream.testing import FakeChatModel
 from tests.wire.properties import cut
 from tests.wire.strategies import places
@@ -289,6 +289,125 @@ def test_pydantic_aliases():
         assert first == last == ByName(one=5)
 
 
+class Choices(BaseModel):
+    one: int = Field(1, validation_alias=pydantic.AliasChoices("a", "b", pydantic.AliasPath("c", 0)))
+    two: int = Field(2, validation_alias=pydantic.AliasPath("d", 0))
+
+
+def test_pydantic_alias_choices():
+    for key in ("a", "b"):
+        first, last = JsonOutputParser(target=Choices).transform([f'{{"{key}": 5, "two": 6', "}"])
+        assert first == last
+        assert (first.one, first.two) == (5, 2)
+    first, last = JsonOutputParser(target=Choices).transform(['{"c": [5], "d": [6]', "}"])
+    assert (first.one, first.two, last.one, last.two) == (1, 2, 5, 6)
+
+
+@pydantic.dataclasses.dataclass
+class CheckedFilm:
+    title: str
+    year: int = Field(default=3)
+    tags: list[str] = Field(default_factory=list)
+    rating: int = Field(default=2, alias="stars")
+    late: int = Field(default_factory=lambda: 8)
+    fixed: int = field(init=False, default=4)
+    plain: list[int] = field(default_factory=list)
+
+
+@pydantic.dataclasses.dataclass(config=ConfigDict(populate_by_name=True))
+class CheckedByName:
+    rating: int = Field(alias="stars")
+
+
+@dataclass
+class PlainSubclass(CheckedFilm):
+    more: int = 5
+
+
+def test_pydantic_dataclasses_with_fields_of_pydantics():
+    items = list(JsonOutputParser(target=CheckedFilm).transform(['{"title": "x"', ', "stars": 5', "}"]))
+    shown = [(x.title, x.year, x.tags, x.rating, x.late, x.fixed, x.plain) for x in items]
+    assert shown == [
+        ("x", 3, [], 2, None, 4, []),
+        ("x", 3, [], 5, None, 4, []),
+        ("x", 3, [], 5, 8, 4, []),
+    ]
+    for key in ("rating", "stars"):
+        first, last = JsonOutputParser(target=CheckedByName).transform([f'{{"{key}": 5', "}"])
+        assert first.rating == last.rating == 5
+    shape = JsonOutputParser(target=PlainSubclass).target.shape
+    assert (shape.made({"more": 6}).more, shape.made({}).more, shape.made({}).year) == (6, 5, 3)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+    day: datetime.date
+    pair: tuple[int, str]
+    colour: "Colour"
+    text: str = ""
+    number: float = 0
+    whole: int = 0
+
+
+def test_strict_models_read_json():
+    parser = JsonOutputParser(target=Strict)
+    fields = '"day": "2026-01-02", "pair": [1, "x"], "colour": "red"'
+    for more in ("", ', "text": "\\ud83d\\ude00"', f', "whole": {"9" * 100}', ', "number": 1e999'):
+        text = f"{{{fields}{more}}}"
+        assert parser.parse(text) == Strict.model_validate_json(text)
+    with pytest.raises(
+        OutputParserException, match=r"at pair\[1\], Input should be a valid string"
+    ) as caught:
+        parser.parse('{"day": "2026-01-02", "pair": [1, 2], "colour": "red"}')
+    assert caught.value.path == ("pair", 1)
+    with pytest.raises(OutputParserException, match="at whole, Input should be a valid integer"):
+        parser.parse(f'{{{fields}, "whole": "1"}}')
+
+
+def test_what_pydantic_does_not_read_as_json():
+    class Loose(BaseModel):
+        value: Any
+
+    parser = JsonOutputParser(target=Loose, repair=True, max_digits=5000, max_depth=500)
+    assert parser.parse('{"value": "\\ud83d"}').value == "\ud83d"
+    assert parser.parse('{"value": NaN}').value != 0
+    deep = parser.parse('{"value": ' + "[" * 400 + "]" * 400 + "}").value
+    assert json.dumps(deep) == "[" * 400 + "]" * 400
+
+
+class Priced(Struct):
+    price: Decimal
+    old: list[Decimal | None] = []
+
+
+@dataclass
+class PricedData:
+    price: Decimal
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"price": %s}',
+        'Here {it} is: {"price": %s}',
+        '```json\n{"price": %s}\n```\nDone.',
+    ],
+)
+def test_decimals_keep_their_digits(text):
+    digits = "1.10000000000000000000000010"
+    for kind in (Priced, PricedData):
+        made = JsonOutputParser(target=kind).parse(text % digits)
+        # Where the prose has braces too, the digits are those of a float.
+        assert str(made.price) == ("1.1" if "{it}" in text else digits)
+    made = JsonOutputParser(target=list[Priced]).parse('[{"price": 1.10, "old": [2.50, null]}]')
+    assert repr(made) == "[Priced(price=Decimal('1.10'), old=[Decimal('2.50'), None])]"
+    assert str(JsonOutputParser(target=Decimal).parse(" 1.10 ")) == "1.10"
+    assert JsonOutputParser(target=Priced, repair=True).parse("{'price': 1.10}") == Priced(Decimal("1.1"))
+    with pytest.raises(OutputParserException, match=r"at old\[0\], ") as caught:
+        JsonOutputParser(target=Priced).parse('{"price": 1, "old": [[]]}')
+    assert caught.value.path == ("old", 0)
+
+
 def test_fields_that_were_set_are_told():
     first, last = PydanticOutputParser(PydanticCity).transform(['{"name": "x"', "}"])
     assert first.model_fields_set == last.model_fields_set == {"name"}
@@ -358,6 +477,69 @@ def test_hooks_see_whole_objects_only(kind, colour):
             JsonOutputParser(target=list[kind]), ['[{"low": 4, "high": 5}, {"low": 9, "high": 5', "}]"]
         )
     assert caught.value.path == (1,)
+
+
+def test_private_attributes_of_parts():
+    class Model(BaseModel):
+        low: int
+        _list: list[int] = PrivateAttr(default_factory=list)
+        _made: int = PrivateAttr(default_factory=lambda: 3)
+        _plain: list[int] = PrivateAttr([1])
+
+    first, last = JsonOutputParser(target=Model).transform(['{"low": 4', "}"])
+    assert (first._list, first._made, first._plain) == ([], None, [1])
+    assert (last._list, last._made, last._plain) == ([], 3, [1])
+
+
+hooks_that_ran = []
+
+
+class HookedBase(Struct):
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        hooks_that_ran.append(cls.__name__)
+
+
+class Hooked(HookedBase, frozen=True, weakref=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    one_a: int
+    inner: "list[Hooked]" = []
+
+    def __post_init__(self):
+        hooks_that_ran.append(self.one_a)
+
+
+def test_structs_with_hooks_are_of_their_class():
+    parsers = [JsonOutputParser(target=kind) for kind in (list[Hooked], dict[str, Hooked], list[Hooked])]
+    assert hooks_that_ran == ["Hooked"]
+    for parser in (parsers[0], parsers[2]):
+        first, second = parser.transform(['[{"oneA": 1, "inner": [{"oneA": 2', "}]}", "]"])
+        assert type(first[0]) is type(first[0].inner[0]) is Hooked
+        assert second[0] == Hooked(one_a=1, inner=[Hooked(one_a=2)])
+        assert msgspec.json.decode(msgspec.json.encode(first), type=list[Hooked]) == first
+        with pytest.raises(AttributeError, match="immutable"):
+            first[0].one_a = 2
+    assert "Hooked" not in hooks_that_ran[1:]
+    assert len(Hooked.__subclasses__()) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gc": False},
+        {"dict": True},
+        {"array_like": True},
+        {"tag": "x"},
+        {"tag": True, "frozen": True, "cache_hash": True},
+        {"order": True, "omit_defaults": True},
+    ],
+    ids=str,
+)
+def test_structs_of_any_layout_with_hooks(options):
+    hooks = {"__post_init__": lambda self: pytest.fail("a hook ran for a part")}
+    kind = msgspec.defstruct("Kind", [("a", int), ("b", int, 2)], namespace=hooks, **options)
+    made = JsonOutputParser(target=kind).target.shape.made({"a": 1})
+    assert type(made) is kind
+    assert (made.a, made.b) == (1, 2)
 
 
 def test_factories_run_for_whole_objects_only():
@@ -543,7 +725,7 @@ def test_containers_and_other_types(kind, pieces, items, colour):
     parser = JsonOutputParser(target=kind)
     assert colour.transform(parser, pieces) == items
     whole, last = colour.invoke(parser, "".join(pieces)), colour.transform(parser, pieces)[-1]
-    assert type(whole) is (list if type(last) is Snapshot else type(last))
+    assert type(whole) is type(last)
     assert colour.invoke(FakeChatModel([pieces]) | parser | (lambda last: last), "x") == items[-1]
 
 
@@ -595,6 +777,78 @@ def test_generic_types():
     assert (first, last) == (PBox[PydanticCity](item=PydanticCity(name="a")),) * 2
 
 
+class SubBox(Box[StructCity]):
+    more: int = 0
+
+
+class SubSubBox(SubBox):
+    item: int
+
+
+@dataclass
+class DataBox(Generic[T]):
+    item: T | None = None
+    items: "list[T] | None" = None
+
+
+@dataclass
+class ListBox(DataBox[list[T]], Generic[T]):
+    own: T | None = None
+
+
+class DictBox(TypedDict, Generic[T]):
+    item: T
+    items: list[T]
+
+
+class Growing(Struct, Generic[T]):
+    item: T | None = None
+    inner: Optional["Growing[list[T]]"] = None
+
+
+def test_type_variables_stand_for_types():
+    text = '{"item": {"name": "a"}, "items": [{"name": "b"'
+    city_a, city_b = StructCity("a"), StructCity("b")
+    for kind in (Box[StructCity], SubBox, DataBox[StructCity], Annotated[Box[StructCity], "x"]):
+        first, last = JsonOutputParser(target=kind).transform([text, "}]}"])
+        assert first == last
+        assert (first.item, first.items) == (city_a, [city_b])
+    first, _ = JsonOutputParser(target=DictBox[StructCity]).transform([text, "}]}"])
+    assert first == {"item": city_a, "items": [city_b]}
+    first, _ = JsonOutputParser(target=Box[Box[StructCity]]).transform(
+        ['{"item": {"item": {"name": "a"}, "items": [', "]}}"]
+    )
+    assert first.item.item == city_a
+    first, _ = JsonOutputParser(target=SubSubBox).transform(['{"items": [{"name": "b"}], "item": 5', "}"])
+    assert (first.item, first.items) == (5, [city_b])
+    first, _ = JsonOutputParser(target=ListBox[StructCity]).transform(
+        ['{"item": [{"name": "a"}], "items": [[{"name": "b"}]], "own": {"name": "a"}', "}"]
+    )
+    assert (first.item, first.items, first.own) == ([city_a], [[city_b]], city_a)
+    first, _ = JsonOutputParser(target=DataBox[PydanticCity]).transform([text, "}]}"])
+    assert (first.item, first.items) == (PydanticCity(name="a"), [PydanticCity(name="b")])
+    # What is not bound stays as JSON has it, until it is whole.
+    first, _ = JsonOutputParser(target=Box).transform([text, "}]}"])
+    assert first.item == {"name": "a"}
+
+
+def test_a_generic_type_that_never_ends():
+    shape = _shape_of(Growing[StructCity])
+    assert isinstance(shape.inside("inner").inside("item").inside(0).made({}), StructCity)
+    assert not _mentions(Growing[StructCity], lambda each: each is Decimal)
+    assert _mentions(Growing[Decimal], lambda each: each is Decimal)
+
+
+def test_tuples_of_several_types():
+    for one, two in ((StructCity, StructTrip), (PydanticCity, PydanticTrip), (DataCity, SlotsCity)):
+        parser = JsonOutputParser(target=tuple[one, two])
+        partial = next(iter(parser.transform(['[{"name": "a"}, {', "}]"])))
+        assert [type(each) for each in partial] == [one, two]
+    shape = JsonOutputParser(target=tuple[StructCity]).target.shape
+    assert shape.inside(0) is not None
+    assert shape.inside(1) is shape.inside("x") is None
+
+
 def test_what_is_no_target():
     class WithBoth(TypedDict):
         city: PydanticCity
@@ -605,6 +859,50 @@ def test_what_is_no_target():
     if typing_extensions.TypedDict is not TypedDict:  # what pydantic does not take on old Pythons
         with pytest.raises(ConfigError, match="no type that JSON can be read as: Please use"):
             JsonOutputParser(target=WithBoth)
+
+
+class Weird:
+    pass
+
+
+class HoldsWeird(Struct):
+    rows: list[Weird]
+    next: Optional["HoldsWeird"] = None
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (Weird, "Weird is no class that msgspec reads; make it a dataclass"),
+        (list[Weird], "Weird is no class that msgspec reads"),
+        (HoldsWeird, r"Weird \(at HoldsWeird.rows\) is no class that msgspec reads"),
+        (dict[str, HoldsWeird], r"Weird \(at HoldsWeird.rows\) is no class that msgspec reads"),
+    ],
+    ids=str,
+)
+def test_a_class_that_is_not_read_is_named(kind, says):
+    with pytest.raises(ConfigError, match=says):
+        JsonOutputParser(target=kind)
+
+
+def test_names_that_cannot_be_found():
+    class AStruct(Struct):
+        inner: "Nowhere"  # noqa: F821
+
+    @dataclass
+    class Data:
+        inner: "Nowhere"  # noqa: F821
+
+    class Typed(TypedDict):
+        inner: "Nowhere"  # noqa: F821
+
+    class Pydantic(BaseModel):
+        inner: "Nowhere"  # noqa: F821
+
+    for kind in (AStruct, Data, Typed, Pydantic, list[AStruct], list[Pydantic]):
+        with pytest.raises(ConfigError, match="cannot be found; define it at module level") as caught:
+            JsonOutputParser(target=kind)
+        assert ("Nowhere" in str(caught.value)) == ("Pydantic" not in str(kind))
 
 
 def test_paths_of_faults():
@@ -625,6 +923,45 @@ def test_paths_of_faults():
         with pytest.raises(OutputParserException, match=says) as caught:
             JsonOutputParser(target=kind).parse(text)
         assert caught.value.path == path
+
+
+class PBird(BaseModel):
+    kind: Literal["bird"]
+    age: int
+
+
+class PFish(BaseModel):
+    kind: Literal["fish"]
+    age: int
+
+
+class Keeper(BaseModel):
+    pet: Annotated[PBird | PFish, Field(discriminator="kind")] | None = None
+    any: PBird | int | list[PBird] | None = None
+    sizes: dict[int, int] = {}
+    pair: tuple[int, PBird] | None = None
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('{"pet": {"kind": "bird", "age": "x"}}', ("pet", "age")),
+        ('{"pet": {"kind": "bird"}}', ("pet", "age")),
+        ('{"pet": "bird"}', ("pet",)),
+        ('{"pair": "bird"}', ("pair",)),
+        ('{"pet": {"kind": "cow"}}', ("pet",)),
+        ('{"any": {"kind": "bird", "age": "x"}}', ("any", "age")),
+        ('{"any": [{"kind": "bird", "age": "x"}]}', ("any",)),
+        ('{"sizes": {"1": "x"}}', ("sizes", "1")),
+        ('{"sizes": {"w": 1}}', ("sizes", "w")),
+        ('{"pair": [1, {"kind": "bird", "age": []}]}', ("pair", 1, "age")),
+        ('{"pair": [1]}', ("pair", 1)),
+    ],
+)
+def test_paths_are_those_of_the_value(text, path):
+    with pytest.raises(OutputParserException) as caught:
+        JsonOutputParser(target=Keeper).parse(text)
+    assert caught.value.path == path
 
 
 def test_unknown_keys_are_not_kept():

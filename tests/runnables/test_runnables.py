@@ -28,7 +28,6 @@ from millstream import (
     chain,
 )
 from millstream.kernel.scope import Scope, current_scope
-from millstream.kernel.sources import Snapshot
 from millstream.testing import VirtualClock, run_virtual
 from tests.conftest import Colour
 
@@ -580,7 +579,6 @@ class Piece:
     [
         ([{"a": 1}, {"a": 1, "b": 2}], {"a": 1, "b": 2}),
         ([[1], [2]], [1, 2]),
-        ([Snapshot([1]), Snapshot([1, 2])], [1, 2]),
         ([None, None], None),
         ([{"a": 1}, "x"], "x"),
     ],

@@ -105,17 +105,6 @@ class AddableDict(dict[str, Any]):
         return AddableDict.replacing(whole, replaced)
 
 
-class Snapshot(list[Any]):
-    """A list that stands for all that came before it in its stream, where other lists are added to it."""
-
-    __slots__ = ()
-
-    @staticmethod
-    def merge_all(snapshots: "Sequence[Snapshot]") -> "Snapshot":
-        """The last one."""
-        return snapshots[-1]
-
-
 # How many pieces of other branches may stand between two states of one branch, where only the last is kept.
 _LOOK_BACK = 16
 
@@ -134,7 +123,7 @@ def gathered(items: list[Any], item: Any) -> None:
                 del items[place]
                 break
         items.append(item)
-    elif len(items) == 1 and type(items[0]) is kind and (kind is Snapshot or _replaces(kind)):
+    elif len(items) == 1 and type(items[0]) is kind and _replaces(kind):
         items[0] = item
     else:
         items.append(item)

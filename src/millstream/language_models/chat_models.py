@@ -127,8 +127,8 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
         `schema` is a pydantic model, msgspec struct, dataclass or TypedDict, or a JSON schema as a dict. The
         answer is an object of the type, or what the JSON says; in a stream it fills as it is written, and the
         last item is a validated one. With `include_raw` it is a dict of `raw` (the message), `parsed`, and
-        `parsing_error`, which is raised otherwise. `kwargs` go to each call of the model; `method` and `strict`
-        of LangChain's are taken and change nothing, since a model knows one way.
+        `parsing_error`, which is raised otherwise. `kwargs` go to each call of the model; LangChain's
+        `method` and `strict` are taken and change nothing, since a model knows one way.
 
         Raises `ConfigError` if the schema is none, or if the model cannot be held to one.
         """

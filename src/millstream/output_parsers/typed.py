@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
+import json
 import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar, cast
 
@@ -34,29 +38,36 @@ class Target(Generic[T]):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self.name = kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
-        self.shape = _shape_of(kind)
         try:
+            self.shape = _shape_of(kind)
+            self._has_decimals = _mentions(kind, lambda each: each is Decimal)
             self._adapter = _pydantic_adapter(kind)
             # pydantic's errors of use are RuntimeErrors.
             self._schema = self._described()
-        except (TypeError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise ConfigError(f"{self.name} is no type that JSON can be read as: {reason}.") from error
+        except (TypeError, RuntimeError, NameError) as error:
+            said = f"{self.name} is no type that JSON can be read as: {_refusal(kind, error)}"
+            raise ConfigError(said) from error
 
     def validated(self, value: Any, text: str) -> T:
-        """The value as an object of the type.
+        """The value, which was read from `text`, as an object of the type.
 
         Raises `OutputParserException` with `text` and the path at fault.
         """
         try:
-            if self._adapter is not None:
-                return cast(T, self._adapter.validate_python(value))
-            return cast(T, msgspec.convert(value, self.kind, str_keys=True))
+            return cast(T, self._made(value, text))
         except ValueError as error:
-            path, problem = _fault(error)
+            path, problem = _fault(error, value)
             at = f"at {_shown(path)}, " if path else ""
             said = f"The answer is no {self.name}: {at}{problem}"
             raise OutputParserException(said, llm_output=text, path=path) from error
+
+    def _made(self, value: Any, text: str) -> Any:
+        if self._adapter is not None:
+            return _made_by_pydantic(self._adapter, value)
+        written = _as_written(value, text) if self._has_decimals else None
+        if written is not None:
+            return msgspec.json.decode(written, type=self.kind)
+        return msgspec.convert(value, self.kind, str_keys=True)
 
     def json_schema(self) -> dict[str, Any]:
         """The type's JSON schema."""
@@ -68,13 +79,66 @@ class Target(Generic[T]):
         return msgspec.json.schema(self.kind)
 
 
-def _fault(error: ValueError) -> tuple[tuple[Key, ...], str]:
-    """Where the first fault is, and what is wrong there."""
+def _refusal(kind: Any, error: Exception) -> str:
+    """Why a type is no target, as a sentence."""
+    reason = str(error).partition("\n")[0].rstrip(".")
+    unresolved = "a type that one of its fields names cannot be found; define it at module level"
+    if isinstance(error, NameError):
+        return f"{unresolved} ({reason})."
+    if getattr(error, "code", None) == "class-not-fully-defined":
+        return f"{unresolved}."
+    custom = None if _mentions(kind, _is_pydantic) else _custom_type(kind)
+    if custom is not None:
+        where, name = custom
+        at = f" (at {where})" if where else ""
+        return f"{name}{at} is no class that msgspec reads; make it a dataclass, a struct or a TypedDict."
+    return f"{reason}."
+
+
+def _custom_type(kind: Any) -> tuple[str, str] | None:
+    """The field where a class stands that msgspec cannot read, and the class's name."""
+    try:
+        return next(_custom_types(msgspec.inspect.type_info(kind), "", set()), None)
+    except (TypeError, RuntimeError, NameError):
+        return None
+
+
+def _custom_types(info: Any, where: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    if isinstance(info, msgspec.inspect.CustomType):
+        yield where, getattr(info.cls, "__name__", str(info.cls))
+    elif isinstance(info, msgspec.inspect.Type) and id(info) not in seen:
+        seen.add(id(info))
+        for name in info.__struct_fields__:
+            inside = getattr(info, name)
+            for each in inside if isinstance(inside, tuple) else (inside,):
+                if isinstance(each, msgspec.inspect.Field):
+                    owner = getattr(info, "cls", None)
+                    at = each.name if owner is None else f"{owner.__name__}.{each.name}"
+                    yield from _custom_types(each.type, at, seen)
+                else:
+                    yield from _custom_types(each, where, seen)
+
+
+def _as_written(value: Any, text: str) -> str | None:
+    """The JSON of this value as it stands in the text, where no digits are lost; None if it is not plain."""
+    written = text.strip()
+    if isinstance(value, (dict, list)):
+        first, last = "{}" if isinstance(value, dict) else "[]"
+        written = text[text.find(first) : text.rfind(last) + 1]
+    try:
+        return written if msgspec.json.decode(written) == value else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fault(error: ValueError, value: Any) -> tuple[tuple[Key, ...], str]:
+    """Where in the value the first fault is, and what is wrong there."""
     errors = getattr(error, "errors", None)
     if errors is not None:
         first, *others = errors(include_url=False, include_context=False, include_input=False)
         more = f" (and {len(others)} more)" if others else ""
-        return tuple(first["loc"]), f"{first['msg']}{more}."
+        is_missing = first["type"].startswith("missing")
+        return _steps(first["loc"], value, is_missing=is_missing), f"{first['msg']}{more}."
     said = str(error)
     # A path of msgspec's; behind `[...]`, a key that it does not tell, there is no saying where it leads.
     at = re.search(r" - at `(?:key in )?\$([^`]*?)(\[\.\.\.\][^`]*)?`$", said)
@@ -83,6 +147,21 @@ def _fault(error: ValueError) -> tuple[tuple[Key, ...], str]:
     found = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", at[1])
     where = f" (at {at[2]})" if at[2] else ""
     return tuple(name or int(index) for name, index in found), f"{said[: at.start()]}{where}."
+
+
+def _steps(location: tuple[Key, ...], value: Any, *, is_missing: bool) -> tuple[Key, ...]:
+    """The path that pydantic tells, without what is none of its steps: which type of a union was tried."""
+    path: list[Key] = []
+    for step in location:
+        key = str(step) if isinstance(value, dict) else step
+        try:
+            inside = value[key]
+        except (LookupError, TypeError):
+            continue
+        if not isinstance(value, str):  # which has places, too
+            path.append(key)
+            value = inside
+    return (*path, location[-1]) if is_missing else tuple(path)
 
 
 def _shown(path: tuple[Key, ...]) -> str:
@@ -108,20 +187,36 @@ def _is_pydantic(kind: Any) -> bool:
 def _pydantic_adapter(kind: Any) -> Any:
     """pydantic's validator for a type that has a pydantic model somewhere in it; else None."""
     pydantic = sys.modules.get("pydantic")
-    if pydantic is None or not _mentions_pydantic(kind, {}):
+    if pydantic is None or not _mentions(kind, _is_pydantic):
         return None
     return pydantic.TypeAdapter(kind)
 
 
-def _mentions_pydantic(kind: Any, seen: dict[int, Any]) -> bool:
+def _made_by_pydantic(adapter: Any, value: Any) -> Any:
+    # Of JSON, a strict model takes a date that is a text. Of Python's values it does not.
+    try:
+        return adapter.validate_json(json.dumps(value))
+    except (ValueError, RecursionError) as error:
+        if hasattr(error, "errors"):
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            if first["type"] != "json_invalid" or first["loc"]:
+                raise
+    # Halves of characters, numbers of very many digits, great depth: what pydantic reads no JSON with.
+    return adapter.validate_python(value)
+
+
+def _mentions(kind: Any, is_meant: Callable[[Any], bool], seen: dict[int, Any] | None = None) -> bool:
+    """Whether a type like this stands somewhere in `kind`."""
+    seen = {} if seen is None else seen
     if id(kind) in seen:
         return False
     # Kept, as hints may be made anew for each look, and then share their ids.
     seen[id(kind)] = kind
-    if _is_pydantic(kind):
+    if is_meant(kind):
         return True
-    inner = [*typing.get_args(kind), *_hints(kind).values()]
-    return any(_mentions_pydantic(each, seen) for each in inner)
+    # The class of a generic type by itself: with what stands for its variables, it might never end.
+    inner = [*typing.get_args(kind), typing.get_origin(kind), *_hints(kind).values()]
+    return any(_mentions(each, is_meant, seen) for each in inner)
 
 
 # --- shapes ------------------------------------------------------------------------------------------------
@@ -134,13 +229,16 @@ def _shape_of(kind: Any) -> Shape | None:
         # Until the whole is there, it is what stands in it.
         return _shape_of(kind.model_fields["root"].annotation)
     origin = typing.get_origin(kind)
+    if origin is tuple:
+        kinds = typing.get_args(kind)
+        return _Each(kinds[0]) if kinds[1:] == (...,) else _Items(kinds)
     if origin is not None and isinstance(origin, type):
-        if issubclass(origin, Mapping):
+        if issubclass(origin, Mapping) and not _is_typeddict(origin):
             return _Each(typing.get_args(kind)[-1])
-        if _fields(origin) is None:
+        if _fields(origin) is None and not _is_typeddict(origin):
             return _Each(next(iter(typing.get_args(kind)), Any))
-    if _is_typeddict(kind):
-        return _Fields(kind, {name: name for name in _hints(kind)}, dict)
+    if _is_typeddict(origin or kind):
+        return _Fields(kind, {name: name for name in _hints(origin or kind)}, dict)
     names = _fields(kind)
     return None if names is None else _Fields(kind, *names)
 
@@ -165,16 +263,41 @@ def _bare(kind: Any) -> Any:
 
 
 def _hints(kind: Any) -> dict[str, Any]:
+    """The types of the fields that a class has."""
     if not isinstance(kind, type) or not (_is_typeddict(kind) or _fields(kind) is not None):
         return {}
     if hasattr(kind, "model_fields"):
         # pydantic has resolved names and type variables already.
         return {name: field.annotation for name, field in kind.model_fields.items()}
     try:
-        return typing.get_type_hints(kind, include_extras=True)
+        hints = typing.get_type_hints(kind, include_extras=True)
+        own = inspect.get_annotations(kind)
     except (NameError, TypeError):
         # A name that cannot be resolved from here: such fields stay as JSON has them.
         return {}
+    for base in reversed(vars(kind).get("__orig_bases__", kind.__bases__)):
+        # A base may say what its variables stand for.
+        inherited = _bound_hints(base)
+        hints |= {name: inherited[name] for name in inherited if name in hints and name not in own}
+    return hints
+
+
+def _bound_hints(kind: Any) -> dict[str, Any]:
+    """The types of the fields, with what stands for the type variables if `kind` is a generic class."""
+    origin = typing.get_origin(kind)
+    if origin is None:
+        return _hints(kind)
+    bound = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(kind), strict=False))
+    return {name: _bound(hint, bound) for name, hint in _hints(origin).items()}
+
+
+def _bound(hint: Any, bound: dict[Any, Any]) -> Any:
+    if isinstance(hint, TypeVar):
+        return bound.get(hint, hint)
+    variables = getattr(hint, "__parameters__", ())
+    if not variables or isinstance(hint, type):
+        return hint
+    return hint[tuple(bound.get(each, each) for each in variables)]
 
 
 class _Each:
@@ -195,6 +318,24 @@ class _Each:
         return container
 
 
+class _Items:
+    """A list whose items each have a type of their own."""
+
+    def __init__(self, kinds: tuple[Any, ...]) -> None:
+        self._kinds = kinds
+        self._known: dict[Key, Shape | None] = {}
+
+    def inside(self, key: Key) -> Shape | None:
+        if not isinstance(key, int) or key >= len(self._kinds):
+            return None
+        if key not in self._known:
+            self._known[key] = _shape_of(self._kinds[key])
+        return self._known[key]
+
+    def made(self, container: Any) -> Any:
+        return container
+
+
 class _Fields:
     """An object with named fields. `names` says which field each of JSON's names fills."""
 
@@ -206,7 +347,7 @@ class _Fields:
 
     @cached_property
     def _types(self) -> dict[str, Any]:
-        return _hints(typing.get_origin(self._kind) or self._kind)
+        return _bound_hints(self._kind)
 
     def inside(self, key: Key) -> Shape | None:
         name = self._names.get(cast(str, key))
@@ -234,19 +375,29 @@ def _fields(kind: Any) -> tuple[dict[str, str], Make] | None:
     if hasattr(kind, "model_fields") and _is_pydantic(kind):
         return _pydantic_names(kind), partial(_make_pydantic, kind)
     if dataclasses.is_dataclass(kind):
-        names = {field.name: field.name for field in dataclasses.fields(kind) if field.init}
+        given = {field.name for field in dataclasses.fields(kind) if field.init}
+        names = {name: name for name in given.difference(_pydantic_fields(kind))}
+        names |= {alias: name for alias, name in _pydantic_names(kind).items() if name in given}
         return names, partial(_make_dataclass, kind)
     return None
 
 
+def _pydantic_fields(kind: Any) -> Mapping[str, Any]:
+    """pydantic's own fields of a model or of a dataclass that it made; none of others."""
+    found = kind.model_fields if hasattr(kind, "model_fields") else getattr(kind, "__pydantic_fields__", {})
+    return cast("Mapping[str, Any]", found)
+
+
 def _pydantic_names(kind: Any) -> dict[str, str]:
+    config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
     names = {}
-    for name, field in kind.model_fields.items():
-        alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
-        if alias is None or kind.model_config.get("populate_by_name"):
+    for name, field in _pydantic_fields(kind).items():
+        alias = field.alias if field.validation_alias is None else field.validation_alias
+        if alias is None or by_name:
             names[name] = name
-        if alias is not None:
-            names[alias] = name
+        # Some of several names may be paths: what stands there is seen when the whole is validated.
+        names |= {each: name for each in getattr(alias, "choices", [alias]) if isinstance(each, str)}
     return names
 
 
@@ -270,25 +421,34 @@ def _pydantic_default(field: Any) -> Any:
         return None
     if field.default_factory is None:
         return field.get_default()
-    return field.default_factory() if field.default_factory in (list, dict, set) else None
+    return _made_empty(field.default_factory)
 
 
 def _private(kind: Any) -> dict[str, Any] | None:
-    """The private attributes that have a plain default; None for a model without private ones."""
+    """The private attributes that have a default; None for a model without private ones."""
     attributes = kind.__private_attributes__
     if not attributes:
         return None
     undefined = sys.modules["pydantic_core"].PydanticUndefined
-    # A factory's work is for whole objects; a copy of a plain default is what `get_default` gives.
-    plain = {name: each for name, each in attributes.items() if each.default_factory is None}
-    return {name: each.get_default() for name, each in plain.items() if each.default is not undefined}
+    made = {}
+    for name, each in attributes.items():
+        if each.default_factory is not None:
+            made[name] = _made_empty(each.default_factory)
+        elif each.default is not undefined:
+            # A copy of it.
+            made[name] = each.get_default()
+    return made
 
 
 class _Structs:
     """Makes partial structs of one class."""
 
     def __init__(self, kind: Any) -> None:
-        self._kind = _without_hook(kind)
+        self._kind = kind
+
+    @cached_property
+    def _made_of(self) -> Any:
+        return _without_hook(self._kind)
 
     @cached_property
     def _fields(self) -> tuple[Any, ...]:
@@ -301,27 +461,61 @@ class _Structs:
             for field in self._fields
             if field.name not in values
         }
-        return self._kind(**missing, **values)
+        made = self._made_of(**missing, **values)
+        if self._made_of is not self._kind:
+            # Past the setter, which a frozen struct refuses.
+            _CLASS.__set__(made, self._kind)
+        return made
+
+
+_CLASS: Any = vars(object)["__class__"]
+
+
+class _NoHook(msgspec.Struct):
+    """A base that comes before a user's class, and hides its hooks."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        pass
+
+    def __post_init__(self) -> None:
+        pass
+
+
+# Each class's twin without hooks, for as long as there is a parser of it.
+_twins: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
 
 def _without_hook(kind: Any) -> Any:
     """A struct class that can be made of parts: what users check after making one is for whole ones."""
     if not hasattr(kind, "__post_init__"):
         return kind
-    no_hook = {"__post_init__": lambda self: None, "__doc__": kind.__doc__}
-    return msgspec.defstruct(kind.__name__, [], bases=(kind,), namespace=no_hook, module=kind.__module__)
+    known = _twins.get(kind)
+    twin = None if known is None else known()
+    if twin is None:
+        twin = msgspec.defstruct(kind.__name__, [], bases=(_NoHook, kind), module=kind.__module__)
+        _twins[kind] = weakref.ref(twin)
+    return twin
 
 
 def _make_dataclass(kind: Any, values: dict[str, Any]) -> Any:
     made = object.__new__(kind)
+    known = _pydantic_fields(kind)
     for field in dataclasses.fields(kind):
-        value = values[field.name] if field.name in values else _default(field, dataclasses.MISSING)
-        object.__setattr__(made, field.name, value)
+        name = field.name
+        if name in values:
+            value = values[name]
+        elif name in known:
+            value = _pydantic_default(known[name])
+        else:
+            value = _default(field, dataclasses.MISSING)
+        object.__setattr__(made, name, value)
     return made
 
 
 def _default(field: Any, none: Any) -> Any:
-    if field.default is not none:
-        return field.default
+    return field.default if field.default is not none else _made_empty(field.default_factory)
+
+
+def _made_empty(factory: Any) -> Any:
     # Other factories (a fresh id, the time) belong to whole objects.
-    return field.default_factory() if field.default_factory in (list, dict, set) else None
+    return factory() if factory in (list, dict, set) else None

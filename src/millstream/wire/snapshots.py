@@ -35,8 +35,7 @@ class JsonSnapshots:
     """Gathers path events: `take` them, then ask for the `value`.
 
     A text that is growing appears as far as it has come, a number as far as it is one, and a key with its
-    value's beginning. With a `shape`, objects and lists are made into what it says, finished ones once. A
-    list at the top is of the type `top` while it is open.
+    value's beginning. With a `shape`, objects and lists are made into what it says, finished ones once.
     """
 
     __slots__ = (
@@ -50,12 +49,10 @@ class JsonSnapshots:
         "_root",
         "_shape",
         "_shapes",
-        "_top",
     )
 
-    def __init__(self, shape: Shape | None = None, top: type[list[Any]] = list) -> None:
+    def __init__(self, shape: Shape | None = None) -> None:
         self._shape = shape
-        self._top = top
         self._root: Any = None
         # What is open, from the outside in: where each stands in the one before, what it holds, its shape.
         self._keys: list[Any] = []
@@ -98,7 +95,10 @@ class JsonSnapshots:
         return changed or (last and self._fresh > 0)
 
     def value(self) -> Any:
-        """The value so far, None if there is none yet. It is yours: nothing of it changes later."""
+        """The value so far, None if there is none yet. We change nothing of it later; nor must you.
+
+        What is finished is shared with later values.
+        """
         return self._copied(0) if self._open else self._root
 
     def at(self, path: Path) -> Any:
@@ -120,8 +120,7 @@ class JsonSnapshots:
         containers, keys, shapes = self._open, self._keys, self._shapes
         inner, key = self._shown_leaf(), self._leaf_key
         for level in range(len(containers) - 1, outermost - 1, -1):
-            container = containers[level]
-            copied = self._top(container) if not level and type(container) is list else container.copy()
+            copied = containers[level].copy()
             if key is not None:
                 if type(key) is int:
                     copied.append(inner)
