@@ -80,6 +80,12 @@ CUT = AIMessageChunk("", response_metadata={"finish_reason": "length"}, chunk_po
 MARKDOWN = (
     "# Rivers\n\nThey *bend* because:\n\n1. water is **lazy**\n2. banks are soft\n\n```py\nx = 1\n```\n"
 )
+# llama.cpp's words.
+FULL = "request (5012 tokens) exceeds the available context size (4096 tokens), try increasing it"
+REFUSED = (
+    "Unable to generate parser for this template. Automatic parser generation failed: "
+    "JSON schema error at #: unrecognized type x"
+)
 MODELS = {
     "endless": Endless,
     "stubborn": Stubborn,
@@ -99,6 +105,8 @@ MODELS = {
     "cut": lambda: FakeChatModel([["Two ", "words", CUT]]),
     "fails": lambda: FakeChatModel([["Once", ModelError("The model fell over.")]]),
     "toolong": lambda: FakeChatModel([[ContextLengthError("5000 tokens do not fit into 4096")]]),
+    "full": lambda: FakeChatModel([[ContextLengthError(FULL)]]),
+    "refuses": lambda: FakeChatModel([[ModelError(REFUSED)]]),
     "bug": lambda: FakeChatModel([["Once", ZeroDivisionError("division by zero")]]),
 }
 

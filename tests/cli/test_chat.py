@@ -28,7 +28,7 @@ LINE = r"\d+ tokens?, first after \d+\.\d\d s, \d+(\.\d)? tokens/s"
 @pytest.mark.local
 def test_the_real_model_answers_in_a_terminal_and_tells_what_it_took() -> None:
     with Terminal(REAL, "chat", "Why do rivers bend?", "--max-tokens", "12", "--seed", "1") as terminal:
-        assert terminal.end() == 0
+        assert terminal.end() == 4
         assert "waiting for the model ..." in terminal.raw
         assert re.fullmatch(rf"\S.*\n12 tokens, .*{LINE[13:]}, cut at the token limit\n", terminal.text, re.S)
         assert re.search(r"\x1b\[2m12 tokens, [^\n]*\x1b\[0m\n$", terminal.raw)
@@ -48,7 +48,7 @@ def test_ctrl_c_stops_the_real_model_and_keeps_what_it_wrote() -> None:
 
 @pytest.mark.local
 def test_the_real_model_reads_a_pipe_and_writes_bare_text() -> None:
-    options = ("--max-tokens", "8", "--temperature", "0", "--system", "You are a helpful assistant.")
+    options = ("--max-tokens", "40", "--temperature", "0", "--system", "You are a helpful assistant.")
     asked = run(REAL, "chat", *options, stdin="What is the capital of France?\n")
     assert (asked.returncode, asked.stderr) == (0, "")
     assert "France" in asked.stdout or "Paris" in asked.stdout
@@ -118,7 +118,7 @@ def test_an_answer_cannot_drive_the_terminal() -> None:
 
 
 def test_json_grows_indented_on_a_terminal_and_stays_as_it_is_in_a_pipe(tmp_path: Path) -> None:
-    (tmp_path / "schema.json").write_text("{}")
+    (tmp_path / "schema.json").write_text('{"type": "object"}')
     options = ("--model", "fake:json", "--json-schema", str(tmp_path / "schema.json"))
     assert run(FAKE, "chat", "hi", *options).stdout == '{"city":"Oslo","in":{"a":[],"b":[1,2]}}\n'
     with Terminal(FAKE, "chat", "hi", *options) as terminal:
@@ -224,6 +224,62 @@ def test_an_interrupt_without_a_terminal_keeps_the_text() -> None:
             process.kill()
 
 
+def test_the_interrupt_wins_if_it_has_ended_the_reader_too() -> None:
+    command = [*FAKE, "chat", "hi", "--model", "fake:endless"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert os.read(process.stdout.fileno(), 100).startswith(b"word ")
+            # Both at the same moment, for the program.
+            process.send_signal(signal.SIGSTOP)
+            process.stdout.close()
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGCONT)
+            assert process.wait(SECONDS) == 130
+            assert process.stderr.read() == b"[closed]\n"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_program_keeps_what_came(number: int, tmp_path: Path) -> None:
+    path = tmp_path / "talk.md"
+    command = [*FAKE, "chat", "hi", "--model", "fake:endless", "--save", str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert os.read(process.stdout.fileno(), 100).startswith(b"word ")
+            process.send_signal(number)
+            _, said = process.communicate(timeout=SECONDS)
+            assert (process.returncode, said) == (-number, b"[closed]\n")
+            assert path.read_text().startswith("## Question\n\nhi\n\n## Answer\n\nword")
+        finally:
+            process.kill()
+
+
+def test_a_cut_answer_has_a_code_and_a_sentence() -> None:
+    cut = run(FAKE, "chat", "hi", "--model", "fake:cut")
+    assert (cut.returncode, cut.stdout) == (4, "Two words\n")
+    assert cut.stderr == "millstream: The answer was cut at the token limit; --max-tokens raises it.\n"
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:cut") as terminal:
+        assert terminal.end() == 4
+        assert "--max-tokens" not in terminal.text
+        assert terminal.text.endswith(", cut at the token limit\n")
+
+
+def test_a_note_in_a_narrow_window_leaves_nothing() -> None:
+    with Terminal(FAKE, "chat", "hi", "--model", "fake:silent", columns=12) as terminal:
+        terminal.until_shown(r"waiting f\Z")
+        terminal.press("\x03")
+        assert terminal.end() == 130
+        assert terminal.screen == "stopped\nbefore the\nfirst token"
+
+
 # --- what is asked ----------------------------------------------------------------------------------------
 
 
@@ -283,14 +339,28 @@ def test_names_of_models(given: str, named: str) -> None:
 def test_without_a_prompt_and_a_terminal_it_is_told_what_to_type(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as file, Terminal(REAL, "chat", stdout=file.fileno()) as terminal:
         assert terminal.end() == 2
-        assert re.fullmatch(r"millstream: There is nothing to ask\..* millstream chat .*\n", terminal.text)
+        assert re.fullmatch(
+            r"millstream: There is nothing to ask\..* millstream chat .*\n", terminal.text, re.S
+        )
 
 
 @pytest.mark.parametrize(
     ("model", "code", "written", "said"),
     [
         ("fake:fails", 1, "Once\n", "The model fell over."),
-        ("fake:toolong", 1, "", "5000 tokens do not fit into 4096. Give it a shorter prompt."),
+        (
+            "fake:full",
+            1,
+            "",
+            "5012 tokens do not fit into the model's context of 4096. Give it a shorter prompt.",
+        ),
+        (
+            "smollm",
+            2,
+            "",
+            "There is no model 'smollm'. Did you mean 'smollm2'? Known: local, smollm2. A file's name ends "
+            "with .gguf; any other model is '<provider>:<model>'.",
+        ),
         (
             "fake:bug",
             1,
@@ -319,7 +389,9 @@ def test_errors_are_a_sentence_and_a_code(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(registry._PROVIDERS, "fake", lambda model: MODELS[model]())
+    # Not those that other tests have registered.
+    providers = {"local": registry._PROVIDERS["local"], "fake": lambda model: MODELS[model]()}
+    monkeypatch.setattr(registry, "_PROVIDERS", providers)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     assert main(["chat", "hi", "--model", model]) == code
     shown = capsys.readouterr()
@@ -337,11 +409,27 @@ def test_weights_that_are_not_installed_come_with_the_command(tmp_path: Path) ->
     )
 
 
+def test_a_schema_that_the_model_refuses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(registry._PROVIDERS, "fake", lambda model: MODELS[model]())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    path = tmp_path / "schema.json"
+    path.write_text('{"type": "object"}')
+    assert main(["chat", "hi", "--model", "fake:refuses", "--json-schema", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"millstream: The model cannot follow the schema {str(path)!r}: "
+        "JSON schema error at #: unrecognized type x.\n"
+    )
+    assert main(["chat", "hi", "--model", "fake:fails", "--json-schema", str(path)]) == 1
+    assert capsys.readouterr().err == "millstream: The model fell over.\n"
+
+
 def test_the_traceback_is_there_for_who_asks() -> None:
     failed = run(FAKE, "chat", "hi", "--model", "fake:bug", MILLSTREAM_DEBUG="1")
     assert failed.returncode == 1
     assert failed.stderr.startswith("Traceback")
-    assert "\nmillstream: ZeroDivisionError: " in failed.stderr
+    assert failed.stderr.endswith("\nmillstream: ZeroDivisionError: division by zero.\n")
 
 
 def test_a_full_disk_is_told_once() -> None:
@@ -350,8 +438,7 @@ def test_a_full_disk_is_told_once() -> None:
         Terminal(FAKE, "chat", "hi", "-m", "fake:plain", stdout=full.fileno()) as t,
     ):
         assert t.end() == 1
-        assert t.text.count("\n") == 1
-        assert "No space left on device" in t.text
+        assert t.text.count("No space left on device") == 1
 
 
 def test_a_closed_stdout_is_nowhere() -> None:

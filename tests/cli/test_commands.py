@@ -12,6 +12,7 @@ from millstream.cli.editor import CommandCompleter
 from millstream.cli.errors import WrongUse
 from tests.cli.running import REAL, run
 
+ALONE = ("clear", "new", "quit", "exit", "retry", "edit", "help")
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "command-line.md"
 
 
@@ -43,6 +44,7 @@ def test_commands(typed: str, name: str, argument: str) -> None:
         ("/hlep", "no command /hlep. Did you mean /help?"),
         ("/xyz 1", "/help lists the commands."),
         ("/", "type //"),
+        *((f"/{name} x", f"/{name} stands alone.") for name in ALONE),
     ],
 )
 def test_what_is_no_command(typed: str, said: str) -> None:
@@ -65,7 +67,7 @@ def test_completion(tmp_path: Path) -> None:
 def test_the_guide_and_the_help_tell_of_everything() -> None:
     guide = GUIDE.read_text(encoding="utf-8")
     for command in COMMANDS:
-        assert f"/{command.names[0]}" in help_text()
+        assert [name for name in command.names if f"/{name}" not in help_text()] == []
         assert [name for name in command.names if f"`/{name}" not in guide] == []
     options = re.findall(r"--[a-z-]+", run(REAL, "chat", "--help", COLUMNS="200").stdout)
     assert {option for option in options if f"`{option}`" not in guide} == {"--help"}

@@ -81,6 +81,8 @@ def test_where_nothing_can_be_saved(tmp_path: Path) -> None:
         saving.check(tmp_path / "not" / "talk.md")
     with pytest.raises(WrongUse, match="is no file"):
         saving.check(tmp_path)
+    with pytest.raises(WrongUse, match=r"no name of a file.* such as conversation\.md"):
+        saving.check(Path(""))
     saving.check(tmp_path / "talk.md")
 
 
@@ -90,6 +92,7 @@ def test_where_nothing_can_be_saved(tmp_path: Path) -> None:
         (None, "cannot be read: No such file"),
         ("{", "is no JSON: "),
         ("[1]", "is no JSON object"),
+        ('{"a": 1}', r"The file '.*schema\.json' holds no JSON schema: "),
         ("\xff", "no JSON"),
     ],
 )

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from millstream import __version__
-from millstream.cli.errors import ExitCode, ReaderGone, exit_code, sentence
+from millstream.cli import main as program
+from millstream.cli.errors import ChainFailed, ExitCode, ReaderGone, exit_code, sentence
 from millstream.cli.main import main
-from millstream.errors import ConfigError, MissingDependency, ModelError
+from millstream.errors import ConfigError, ContextLengthError, MissingDependency, ModelError
+from tests.cli.fake_main import FULL
 from tests.cli.running import FAKE, REAL, run
 
 
@@ -92,6 +94,42 @@ def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
 )
 def test_codes_and_sentences(error: BaseException, code: ExitCode, said: str) -> None:
     assert (exit_code(error), sentence(error)) == (code, said)
+
+
+def test_a_conversation_that_is_too_long() -> None:
+    assert sentence(ContextLengthError(FULL), in_session=True) == (
+        "5012 tokens do not fit into the model's context of 4096. "
+        "/clear begins a new conversation, /edit shortens the last question."
+    )
+    assert (
+        sentence(ContextLengthError("Too long, try increasing it")) == "Too long. Give it a shorter prompt."
+    )
+
+
+def test_who_has_asked_for_the_traceback_is_not_told_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLSTREAM_DEBUG", "1")
+    assert sentence(ValueError("no")) == "ValueError: no."
+    assert str(ChainFailed(ValueError("no"), "in the chain")) == "ValueError: no. It was raised in the chain."
+
+
+def test_an_interrupt_wins_over_a_reader_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ReaderGone from None
+        raise AssertionError
+
+    monkeypatch.setattr(program, "_run", interrupted)
+    assert main([]) == 130
+
+    def gone(_: object) -> int:
+        raise ReaderGone
+
+    monkeypatch.setattr(program, "_run", gone)
+    assert main([]) == 0
+    monkeypatch.setattr(program, "show_traceback", lambda _: signal.raise_signal(signal.SIGINT))
+    assert main([]) == 130
 
 
 def test_ignored_interrupts_stay_ignored() -> None:

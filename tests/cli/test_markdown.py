@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import pyte
@@ -17,6 +18,7 @@ from millstream.cli.window import BEGIN, END
 from tests.cli.markdown_texts import TEXTS, cut
 from tests.cli.running import emulator, rows_of
 
+PLAIN = Console(file=io.StringIO(), color_system=None)
 SIZES = [(80, 24), (40, 10), (40, 4), (20, 3), (20, 2), (12, 8)]
 
 
@@ -155,12 +157,47 @@ def test_a_table_that_is_higher_than_the_window_shows_its_end_until_it_is_whole(
     pieces = ["| a | b |\n|---|---|\n", *[f"| r{n} | {'x' * n} |\n" for n in range(20)]]
     written = list(writes(pieces, 40, 8))
     before = rows_of(emulated(written[:-1], 40, 8))
-    # And the blank line below it.
-    assert len(before) == 6
-    assert before[-1].startswith(" r19")
-    assert [row.split()[0] for row in rows_of(emulated(written, 40, 8)) if " r" in row] == [
+    assert len(before) == 7
+    assert before[-1].startswith("r19")
+    assert [row.split()[0] for row in rows_of(emulated(written, 40, 8)) if row[:1] == "r"] == [
         f"r{n}" for n in range(20)
     ]
+
+
+ROWS = st.integers(1, 6).flatmap(
+    lambda count: st.lists(
+        st.lists(st.text("ab1日 ", max_size=12), min_size=count, max_size=count), min_size=1, max_size=4
+    )
+)
+
+
+@settings(deadline=None)
+@given(ROWS, st.integers(2, 40))
+def test_a_finished_table_holds_all_of_its_cells(rows: list[list[str]], columns: int) -> None:
+    text = "".join(f"|{'|'.join(row)}|\n" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+    shown = Counter("".join(line.text for line in render(PLAIN, parser().parse(text), columns)))
+    assert not Counter("".join("".join(row) for row in rows).replace(" ", "")) - shown
+
+
+def test_a_wide_table_folds_its_cells_and_a_table_that_fits_nowhere_is_a_list() -> None:
+    text = "| name | number |\n|---|--:|\n| Alexandria | 1234567890 |\n| b | 2 |"
+    assert char_by_char(text, 12, 20) == [
+        "",
+        "       numbe",
+        "name       r",
+        "────────────",
+        "Alexa  12345",
+        "ndria  67890",
+        "b          2",
+    ]
+    assert char_by_char(text, 5, 20)[-5:] == ["", "name:", "b", "numbe", "r: 2"]
+
+
+def test_one_blank_line_between_a_table_and_what_follows() -> None:
+    table = "| a |\n|---|\n| b |\n\n"
+    assert char_by_char(f"{table}words", 20, 20)[-3:] == ["b", "", "words"]
+    # The second one is the code's own upper edge, and has its colour.
+    assert char_by_char(f"{table}```\nx\n```", 20, 20)[-4:] == ["b", "", "", " x"]
 
 
 def test_a_drawing_is_one_update_that_the_terminal_shows_whole() -> None:

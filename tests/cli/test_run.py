@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from millstream.cli.main import main
-from millstream.cli.run import json_line
+from millstream.cli.run import find_chain, json_line
 from millstream.cli.terminal import harmless
 from tests.cli.running import REAL, SECONDS, Terminal, environment, run
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "command-line.md"
 CHAINS = """
 import time
 from datetime import date
@@ -142,7 +143,8 @@ def test_the_folder_it_is_run_in_is_looked_in() -> None:
         (["chains:uper", "x"], 2, "There is no 'uper' in the module 'chains'. Did you mean 'upper'?"),
         (["chains:Space.x", "x"], 2, "There is no 'Space.x' in the module 'chains'."),
         (["chians:upper", "x"], 2, "There is no module 'chians' in '"),
-        (["chains.py:upper", "x"], 2, "'chains.py:upper' does not name a chain."),
+        (["chains.py:upper", "x"], 2, "'chains.py:upper' does not name a chain. Did you mean chains:upper?"),
+        (["a/b.py:upper", "x"], 2, "'a/b.py:upper' does not name a chain. Did you mean a.b:upper?"),
         (["chains", "x"], 2, "'chains' does not name a chain."),
         (["chains:number", "x"], 2, "'chains:number' is no chain. A step is a runnable, a function, "),
         (["chains:upper", "--json", "{"], 2, "The input is no JSON: "),
@@ -151,14 +153,14 @@ def test_the_folder_it_is_run_in_is_looked_in() -> None:
             ["broken:x", "x"],
             1,
             "ModuleNotFoundError: No module named 'surely_not_there'. It was raised when 'broken' was "
-            "imported. To see",
+            "imported (broken.py, line 1). To see",
         ),
         (["wrong:x", "x"], 1, "SyntaxError: invalid syntax (wrong.py, line 1)."),
         (
             ["chains:failing_chain", "x"],
             1,
             "ZeroDivisionError: division by zero. It was raised in the step RunnableSequence > failing "
-            "(seq:step:2). To see where it came from, set MILLSTREAM_DEBUG=1.",
+            "(chains.py, line 27). To see where it came from, set MILLSTREAM_DEBUG=1.",
         ),
     ],
 )
@@ -176,6 +178,26 @@ def test_errors_are_a_sentence_and_a_code(
 def test_the_traceback_leads_to_the_users_line() -> None:
     failed = run(REAL, "run", "chains:failing", "x", MILLSTREAM_DEBUG="1")
     assert 'raise ZeroDivisionError("division by zero")' in failed.stderr
+    assert "ChainFailed" not in failed.stderr
+    assert failed.stderr.endswith("It was raised in the step failing (chains.py, line 27).\n")
+
+
+def test_the_chains_of_the_guide_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = GUIDE.read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(# chains\.py\n.*?)```", guide, re.S)
+    (tmp_path / "chains.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "chains", raising=False)
+    for name in set(re.findall(r"millstream run chains:(\w+)", guide)):
+        find_chain(f"chains:{name}")
+    assert main(["run", "chains:counts", "some words"]) == 0
+    assert sorted(capsys.readouterr().out.splitlines()) == ['{"letters":9}', '{"words":2}']
+    assert main(["run", "chains:shouted", "some words"]) == 0
+    assert capsys.readouterr().out == "SOME WORDS!\n"
+    monkeypatch.delitem(sys.modules, "chains")
 
 
 @pytest.mark.usefixtures("folder")
@@ -202,6 +224,27 @@ def test_ctrl_c_closes_the_stream() -> None:
             rest, said = process.communicate(timeout=SECONDS)
             assert (process.returncode, said) == (130, b"")
             assert re.search(rb"\[closed\]", rest)
+        finally:
+            process.kill()
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_interrupt_wins_if_it_has_ended_the_reader_too() -> None:
+    command = [*REAL, "run", "chains:endless", "x"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.read(5) == b"word "
+            process.send_signal(signal.SIGSTOP)
+            process.stdout.close()
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGCONT)
+            # The chain prints while it is closed.
+            assert process.wait(SECONDS) == 130
+            assert process.stderr.read() == b""
         finally:
             process.kill()
 

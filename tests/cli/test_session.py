@@ -110,6 +110,7 @@ def test_commands_complete_and_mistyped_ones_are_named() -> None:
         ask(terminal, "/edit", shown="Nothing was asked yet")
         ask(terminal, "/help", shown=r"/save \[FILE\]")
         ask(terminal, "/model", shown=r"The model is fake:plain\. Known: local, smollm2\.")
+        ask(terminal, "/model smollm", shown=r"Did you mean 'smollm2'\? Known: local, smollm2\.")
         ask(terminal, "/model nope:x", shown="No model provider is called 'nope'")
         ask(terminal, "/model fake:broken", shown=r"It does not fit into memory\.")
         ask(terminal, "still there?", shown=r"Two words\.")
@@ -218,7 +219,7 @@ def test_an_error_is_a_sentence_and_the_question_can_be_asked_again() -> None:
         ask(terminal, "hi", shown=r"Once\nThe model fell over\.")
         ask(terminal, "/retry", shown=r"Better\.")
         ask(terminal, "/model fake:toolong", shown="goes on")
-        ask(terminal, "more", shown=r"Give it a shorter prompt\. /clear begins a new conversation\.")
+        ask(terminal, "more", shown=r"context of 4096\. /clear begins a new conversation, /edit shortens")
         ask(terminal, "/model fake:bug", shown="goes on")
         ask(terminal, "more?", shown=r"ZeroDivisionError: division by zero\.")
 
@@ -292,6 +293,68 @@ def test_the_conversation_is_saved_after_each_answer(tmp_path: Path) -> None:
         terminal.until_shown(r"(?s)is there already\. Choose another name.*\n>\Z")
         ask(terminal, "more")
         assert other.read_text().count("Two words.") == 2
+
+
+def test_clear_ends_the_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with session("--model", "fake:plain", "--save", "talk.md") as terminal:
+        ready(terminal)
+        ask(terminal, "one")
+        ask(terminal, "/clear all", shown=r"/clear stands alone\.")
+        ask(terminal, "/clear", shown=r"talk\.md stays as it is; /save FILE saves")
+        ask(terminal, "two")
+        assert "two" not in (tmp_path / "talk.md").read_text()
+        ask(terminal, "/save", shown="Say where to save")
+        ask(terminal, "/save talk.md", shown="is there already")
+        ask(terminal, "/save other.md", shown="is saved in other.md")
+        ask(terminal, "/new", shown=r"other\.md stays as it is")
+        ask(terminal, "three")
+    assert "one" in (tmp_path / "talk.md").read_text()
+    assert "two" in (tmp_path / "other.md").read_text()
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "hangs up"])
+def test_what_ends_the_program_keeps_what_came(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "talk.md"
+    with session("--model", "fake:endless", "--save", str(path)) as terminal:
+        ready(terminal)
+        terminal.press("go\r")
+        terminal.until_shown("word word")
+        if how == "hangs up":
+            with open(os.devnull) as nowhere:
+                os.dup2(nowhere.fileno(), terminal._master)
+            assert terminal.process.wait(60) == -signal.SIGHUP
+        else:
+            terminal.process.send_signal(signal.Signals[how])
+            assert terminal.end() == -signal.Signals[how]
+    assert "\n\nword word" in path.read_text()
+
+
+def test_the_editor_hands_its_text_back_to_the_line(tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf "from the editor" > "$1"\n')
+    editor.chmod(0o700)
+    with session("--model", "fake:plain", EDITOR=str(editor)) as terminal:
+        ready(terminal)
+        terminal.press("\x18\x05")
+        terminal.until_shown(r"> from the editor\Z")
+        terminal.press(", sent\r")
+        terminal.until_shown(r"(?s)> from the editor, sent\nTwo words\..*\n>\Z")
+
+
+def test_ctrl_z_is_no_letter() -> None:
+    with session("--model", "fake:plain") as terminal:
+        ready(terminal)
+        # Nobody could wake it up: it is not stopped here, where it has no shell.
+        terminal.press("\x1a")
+        ask(terminal, "hi")
+        assert "^Z" not in terminal.screen
+
+
+def test_a_narrow_window_gets_sentences_in_lines() -> None:
+    with session("--model", "fake:plain", columns=40) as terminal:
+        ready(terminal)
+        ask(terminal, "/nothing", shown=r"There is no command /nothing\. /help\nlists the commands\.")
 
 
 def test_history_is_for_its_owner_and_can_be_elsewhere_or_nowhere(

@@ -1,11 +1,15 @@
 """What may reach a terminal."""
 
+import io
+import sys
+
 import pytest
 
-from millstream.cli.terminal import harmless
+from millstream.cli.errors import ReaderGone
+from millstream.cli.terminal import Screen, harmless, say, wrapped
 
 
-@pytest.mark.parametrize("text", ["plain", "two\nlines\tand tabs", "grüß 世界 🎈", "\u200d\u202a"])
+@pytest.mark.parametrize("text", ["plain", "two\nlines\tand tabs", "grüß 世界 🎈", "\u200d"])
 def test_text_stays_as_it_is(text: str) -> None:
     assert harmless(text) == text
 
@@ -16,3 +20,37 @@ def test_no_control_is_left() -> None:
     assert {character for character in left if character in controls} == {"\n", "\t"}
     assert harmless("\x1b[31m\x00") == "␛[31m␀"
     assert harmless("windows\r\n") == "windows\n"
+
+
+def test_text_cannot_be_turned_around() -> None:
+    assert harmless("a\u202eb\u2066c\u200fd\u061ce") == "abcde"
+
+
+def test_sentences_are_wrapped_at_words() -> None:
+    assert wrapped("one two three\n\n  four  five\nexactly-ten.", 10) == (
+        "one two\nthree\n\n  four\n  five\nexactly-ten."
+    )
+    assert wrapped("  /a  one two three", 12) == "  /a  one\n      two\n      three"
+
+
+def test_a_pipe_gets_sentences_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    say("word " * 50)
+    assert capsys.readouterr().out == "word " * 50 + "\n"
+
+
+class _Gone(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(KeyboardInterrupt, KeyboardInterrupt), (ValueError, ReaderGone)]
+)
+def test_an_interrupt_is_not_hidden_by_a_reader_that_is_gone(
+    raised: type[BaseException], seen: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with pytest.raises(seen), Screen() as screen:
+        screen.write("word")
+        monkeypatch.setattr(sys, "stdout", _Gone())
+        raise raised

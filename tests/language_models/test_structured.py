@@ -120,7 +120,9 @@ def test_a_model_that_cannot_be_constrained_says_so():
         Plain().with_structured_output(Struct)
 
 
-@pytest.mark.parametrize("schema", [{"name": "Ann"}, {}, {"parameters": 3}, {"type": "Ran", "title": "x"}])
+@pytest.mark.parametrize(
+    "schema", [{"name": "Ann"}, {}, {"parameters": 3}, {"function": 3}, {"type": "Ran", "title": "x"}]
+)
 def test_a_dict_that_is_no_schema(schema: Any):
     with pytest.raises(ConfigError, match="no JSON schema"):
         FakeChatModel(["{}"]).with_structured_output(schema)

@@ -32,3 +32,12 @@ def test_writing_gives_one_line_that_reads_back():
     assert write_arguments({"a": [1, 2], "b": {}}) == '{"a": [1, 2], "b": {}}'
     assert "\n" not in write_arguments(args)
     assert parse_arguments(write_arguments(args)) == args
+
+
+def test_half_characters_are_written_as_escapes():
+    args = {"a": ["\ud83d", {"\ude00": 'é"\n'}], "b": None}
+    text = write_arguments(args)
+    assert "\\ud83d" in text
+    assert text.startswith('{"a": [')
+    text.encode()
+    assert parse_arguments(text) == args

@@ -1,5 +1,6 @@
 import copy
 import json
+import time
 
 import jsonpatch
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import example, given, settings
 
 from millstream.wire import JsonScanner, JsonSnapshots
 from millstream.wire.json_patch import operations, pointer
+from millstream.wire.snapshots import ABSENT
 from tests.wire.properties import cut
 from tests.wire.strategies import documents, duplicated, places
 
@@ -71,6 +73,34 @@ def test_patches_with_duplicate_keys(text, places):
 )
 def test_operations(pieces, patches):
     assert [found for found, _ in patches_of(pieces) if found] == patches
+
+
+def test_a_key_that_came_again_in_one_piece_is_told_once():
+    text = '{"z": 0, "a": {"x": 1}, "b": [2], "a": {"y": [3]}, "b": 4}'
+    (_, _), (found, _), (rest, _) = patches_of([text[:7], text[7:]])
+    assert rest == []
+    assert found == [
+        {"op": "add", "path": "/a", "value": {"y": [3]}},
+        {"op": "add", "path": "/b", "value": 4},
+    ]
+    check([text[:7], text[7:]])
+
+
+def test_what_stands_deep_costs_no_more_than_its_path():
+    def seconds(depth):
+        scanner, snapshots = JsonScanner(), JsonSnapshots()
+        text = "[" * depth + "1" + ", 1" * 2000 + "]" * depth
+        events = scanner.feed(text)
+        before = [ABSENT] * len(events)
+        snapshots.take(events)
+        began = time.thread_time()
+        found = operations(events, before, snapshots)
+        took = time.thread_time() - began
+        assert [each["path"] for each in found] == [""]
+        return took
+
+    # A square of the depth would be 2,500 times as long.
+    assert min(seconds(450) for _ in range(3)) < 100 * max(min(seconds(9) for _ in range(3)), 1e-4)
 
 
 def test_pointer():

@@ -1,5 +1,6 @@
 import json
 import random
+import re
 import sys
 import time
 import tracemalloc
@@ -241,18 +242,17 @@ def test_behind_the_value_anything_may_stand():
         ('{"a": 1,}', "may read it", (), 8),
         ("[1,]", "may read it", (1,), 3),
         ("[1,,2]", "a value is expected, not ','", (1,), 3),
-        ("[,1]", "a value is expected, not ','", (0,), 1),
         ('{"a": }', "a value is expected, not '}'", ("a",), 6),
         ('{"a": {"b": nul}}', "a value is expected, not 'n'", ("a", "b"), 12),
         ("[1, True]", "may read it", (1,), 4),
         ('{"a": NaN}', "may read it", ("a",), 6),
-        ("[-Infinity]", "'-' is no number", (0,), 1),
-        ("[01]", "'01' is no number", (0,), 1),
-        ("[+1]", "a value is expected, not '\\+'", (0,), 1),
-        ("[.5]", "a value is expected, not '.'", (0,), 1),
-        ("[1.]", "'1.' is no number", (0,), 1),
-        ("[1e5.2]", "is no number", (0,), 1),
-        ("[--1]", "is no number", (0,), 1),
+        ("[0, -Infinity]", "'-' is no number", (1,), 4),
+        ("[0, 01]", "'01' is no number", (1,), 4),
+        ("[0, +1]", "a value is expected, not '\\+'", (1,), 4),
+        ("[0, .5]", "a value is expected, not '.'", (1,), 4),
+        ("[0, 1.]", "'1.' is no number", (1,), 4),
+        ("[0, 1e5.2]", "is no number", (1,), 4),
+        ('{"a": --1}', "is no number", ("a",), 6),
         ('["a\\q"]', "JSON has no escape", (0,), 4),
         ('["a\\u12g4"]', "four hexadecimal digits", (0,), 7),
         ('{"a\\x": 1}', "JSON has no escape", (), 4),
@@ -379,6 +379,9 @@ def test_between_values_the_object_or_list_is_at_fault():
     assert outcome(["1.2.3"], prose=False).fault == (JsonError, (), 0, False)
 
 
+BARE_KEY = re.compile(r"[a-zA-Zéßжﬁ日_$][\w$-]*")
+
+
 class Sloppy:
     """Writes JSON as models do, and remembers where it was none."""
 
@@ -417,7 +420,7 @@ class Sloppy:
             # A comment belongs to the value that comes next, or to the object whose key does.
             self.space((*path, key) if brackets == "[]" else path)
             if brackets == "{}":
-                if key.isidentifier() and self.does("bare key", path):
+                if BARE_KEY.fullmatch(key) and self.does("bare key", path):
                     self.text += key
                 else:
                     self.string(key, path)
@@ -633,6 +636,9 @@ FORMS = {
     "list": "[1{}",
     "behind": "[1]{}",
     "candidate": "x [{}",
+    "held key": "x {{{}",
+    "passed over": "x {{1: {}",
+    "passed brackets": "x [-{}",
 }
 
 
@@ -665,6 +671,13 @@ FORMS = {
         ("list", ', {"a": []}'),
         ("behind", "[`"),
         ("candidate", "\n"),
+        ("held key", "x"),
+        ("passed over", "x"),
+        ("passed over", " x,"),
+        ("passed over", "`"),
+        ("passed brackets", "x"),
+        ("passed brackets", "] [-"),
+        ("passed brackets", "{x "),
     ],
 )
 def test_ten_times_the_text_takes_about_ten_times_as_long(form, filling):
@@ -721,6 +734,11 @@ def test_parse_partial_json(text, value):
 def test_parse_partial_json_refuses_what_is_no_json():
     with pytest.raises(JsonError):
         parse_partial_json("[1 2")
+    for text in ("[note] hello", "[no", "[1-5] items", 'So {title: "Ran"', "{a: b} x"):
+        with pytest.raises(JsonError, match="is expected|is no number"):
+            parse_partial_json(text)
+    with pytest.raises(JsonError, match="ends before"):
+        parse_partial_json("[1", partial=False)
     assert parse_partial_json("[1, // two\n 'x", repair=True) == [1, "x"]
 
 
@@ -784,3 +802,241 @@ def test_a_value_that_begins_anew():
 def test_how_deep_it_may_go(depth):
     with pytest.raises(ConfigError, match=f"from 1 to {DEEPEST}"):
         JsonScanner(max_depth=depth)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_depth": 2.5},
+        {"max_depth": True},
+        {"max_digits": 0},
+        {"max_digits": -1},
+        {"max_digits": 10.0},
+        {"max_digits": None},
+        {"max_length": -1},
+        {"max_length": 1.5},
+        {"max_length": "9"},
+    ],
+)
+def test_limits_are_checked(options):
+    with pytest.raises(ConfigError, match=f"{next(iter(options))} is a whole number"):
+        JsonScanner(**options)
+    JsonScanner(max_digits=1, max_length=0)
+
+
+# --- brackets in prose ------------------------------------------------------------------------------------
+
+
+def in_any_pieces(text):
+    return [[text], list(text), *(cut(text, [at]) for at in range(len(text)))]
+
+
+def outcome_of(text, **options):
+    """What comes of the text, which does not depend on the pieces."""
+    whole, *others = (outcome(pieces, **options) for pieces in in_any_pieces(text))
+    assert all(other == whole for other in others)
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "repairs"),
+    [
+        ('Sure: {title: "Ran", cast: ["T"]}', {"title": "Ran", "cast": ["T"]}, ["bare key"] * 2),
+        ('So {\n $a-1 : ["x"]}', {"$a-1": ["x"]}, ["bare key"]),
+        ('Sure:\n{\n // film\n "a": 1, "cast": ["x"]}', {"a": 1, "cast": ["x"]}, ["comment"]),
+        ('Sure: {/* film */ "cast": ["x"]}', {"cast": ["x"]}, ["comment"]),
+        ('Sure: {# film\n cast: ["x"]}', {"cast": ["x"]}, ["comment", "bare key"]),
+        ("Sure: [ // films\n 1]", [1], ["comment"]),
+        ("Sure: [ # films\n 1]", [1], ["comment"]),
+        ("So {this} or {that thing} {a: 1}", {"a": 1}, ["bare key"]),
+        ("So {a{b: [1]}", {"b": [1]}, ["bare key"]),
+        ('[/INST] [#1] {/if} {"a": 1}', {"a": 1}, []),
+        ("[// x\n-] {a: 1}", {"a": 1}, ["bare key"]),
+        ("x [ /* c */ ]", [], ["comment"]),
+        ("x [ /* c */ ] [1]", [1], []),
+    ],
+)
+def test_objects_in_prose_are_repaired(text, value, repairs):
+    last, fault, found = outcome_of(text, repair=True)[1:]
+    assert (last, fault, [repair.habit for repair in found]) == (repr(value), None, repairs)
+
+
+def test_where_a_repair_in_prose_is():
+    assert outcome_of("So { a : 1}", repair=True).repairs == [Repair("bare key", (), 5)]
+    assert outcome_of("So { // x\n}", repair=True).repairs == [Repair("comment", (), 5)]
+    assert outcome_of("So [ // x\n1]", repair=True).repairs == [Repair("comment", (0,), 5)]
+    # The repairs of a list that was cut before its first item ended are told, too.
+    assert outcome_of("So ['a", repair=True).repairs == [Repair("single quotes", (0,), 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "repair"),
+    [
+        ('Sure: {title: "Ran", cast: ["T"]}', 7, False),
+        ('A {this} {cast: ["T"]}', 10, False),
+        ('So {a: {"b": 1}}', 4, False),
+        ("So {a: True, b: [1]}", 4, False),
+        ("So {a: '}', b: [1]}", 4, False),
+        ("So {a: b, // }\n c: [1]}", 4, False),
+        ("So {a: b # }\n c: [1]}", 4, False),
+        ('So {"a": {b: [1]}}', 10, False),
+        ('So {1: ["x"]}', 4, False),
+        ('So {1: ["x"]}', 4, True),
+        ("So {'a': ['x']}", 4, False),
+        ('So {\n // film\n "a": ["x"]}', 6, False),
+        ('So {/* } */ "a": ["x"]}', 4, False),
+        ('So {# film\n "a": ["x"]}', 4, False),
+        ("So ['a', {\"b\": 1}]", 4, False),
+        ('So [// a\n {"b": 1}]', 4, False),
+        ('[True, {"b": 1}]', 1, False),
+        ('[01, {"b": 1}]', 1, False),
+        ("[01, {b: 1}]", 1, True),
+        ("[.5, // x\n{// x\n}]", 1, True),
+    ],
+)
+def test_no_inner_part_of_what_was_passed_over(text, position, repair):
+    last, fault, _ = outcome_of(text, repair=repair)[1:]
+    assert fault == (JsonError, fault.path, position, False)
+    assert not set("Tbx") & set(last)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('A {note: it\'s here} {"a": 1}', {"a": 1}),
+        ('f"{x:5} {y:.2f}" {"a": 1}', {"a": 1}),
+        ('body {color: red; top: 5%} {"a": 1}', {"a": 1}),
+        ('A {#if x} y {/if} {"a": 1}', {"a": 1}),
+        ('A {a: b\n```json\n{"a": 1}\n```', None),
+        ('[note: b\n```json\n{"a": 1}\n```', {"a": 1}),
+        ('[\'tis] {"a": 1}', {"a": 1}),
+        ('[// x] {"a": 1}', {"a": 1}),
+        ('The range [1-5], then {"a": 1}', {"a": 1}),
+        ('[2024-01-01] {"a": 1}', {"a": 1}),
+        ('[[1-5]] [+1 555] [,] [-] [...] [1.] [}] {"a": 1}', {"a": 1}),
+        ('[12:30] {"a": 1}', None),
+        ("[1-5]\n```json\n5\n```", 5),
+        ('- [ ] first\n```json\n{"a": 1}```', {"a": 1}),
+        ("- [ ] first\n- [ ] second\n[1]", [1]),
+        ("- [ ] first\n```json\n5```", 5),
+        ("Answer: []", []),
+        ("Answer: [].", []),
+        ("Answer: [] [note] [1-5] [[1-5]]", []),
+        ('Answer: []. Not {a: "b"}, {c: d}', []),
+        ("Answer: []. Not {'a': 1}", []),
+        ('Answer: [] [01, {"a": 1}]', []),
+        ("[] [1]", []),
+        ("```json\n[]\n```\n[1]", []),
+    ],
+)
+def test_brackets_in_prose(text, value):
+    last, fault, _ = outcome_of(text)[1:]
+    assert (last, fault is None) == ((repr(value), True) if value is not None else (last, False))
+
+
+def test_a_list_in_prose_begins_with_no_quote():
+    # A fault in a text is one, even if it is the first item.
+    assert outcome_of('["a\\q"] {"a": 1}').fault == (JsonError, (0,), 4, False)
+
+
+def test_the_end_of_an_empty_list_in_prose_is_told_at_the_end():
+    scanner = JsonScanner()
+    assert scanner.feed("Answer: []!") == [JsonEvent((), None, [])]
+    assert not scanner.complete
+    assert scanner.finish() == [JsonEvent((), None, [], True)]
+    assert scanner.complete
+    assert scanner.finish() == scanner.feed("[1]") == []
+
+
+@pytest.mark.parametrize("text", ["[,1]", "[-Infinity]", "[01]", "[+1]", "[.5]", "[1.]", "[1e5.2]", "[--1]"])
+def test_a_list_that_begins_with_no_value_is_the_fault_if_no_json_follows(text):
+    fault = outcome_of(text).fault
+    assert fault == (JsonError, (0,), 1, False)
+    assert outcome_of(text, prose=False).fault == fault
+
+
+# --- after a fault ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ('{"a": 1 x', {}),
+        ('["a\\q', {}),
+        ('{"a": "bc', {"max_length": 8}),
+        ("[[", {"max_depth": 1}),
+        ("So {a: [1]}", {}),
+    ],
+)
+def test_a_fault_is_kept(text, options):
+    scanner = JsonScanner(**options)
+    with pytest.raises(JsonError) as first:
+        scanner.feed(text)
+    for again in (
+        lambda: scanner.feed("}"),
+        lambda: scanner.feed("c"),
+        lambda: scanner.feed(""),
+        scanner.finish,
+    ):
+        with pytest.raises(JsonError) as caught:
+            again()
+        assert caught.value is first.value
+        assert scanner.events == []
+    assert not scanner.complete
+
+
+def test_a_whole_number_beyond_python_is_told_as_far_as_python_reads_it():
+    digits = "7" * 5000
+    for text, position in [(f"[{digits}, x]", 1), (f"[1, {digits}]", 4)]:
+        for pieces in ([text], list(text), cut(text, [4000, 4500, 5002])):
+            last, fault, _ = outcome(pieces, max_digits=10_000)[1:]
+            assert fault.kind is JsonLimitError
+            assert fault.position == position
+            assert last.endswith(f"{digits[:4300]}]")
+    # It was the beginning of a fraction, and no fault.
+    text = f"[{digits}.5e-4990]"
+    assert outcome([text], max_digits=10_000) == outcome(list(text), max_digits=10_000)
+    assert outcome([text], max_digits=10_000).fault is None
+    # A fault behind a number that is open does not hide it.
+    with pytest.raises(JsonLimitError, match="longer than 6000 characters"):
+        JsonScanner(max_digits=6000).feed("[" + "7" * 7000)
+
+
+# --- what repair could read -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        ('{"a": }', False),
+        ('{"a": 1]', False),
+        ("{\"a\": 1 'b': 2}", False),
+        ('{"a" True}', False),
+        ('{"a": 1 None}', False),
+        ("{]", False),
+        ("{,}", False),
+        ('{"a": ]}', False),
+        ("[1, }", False),
+        ("{a: 1}", True),
+        ("{'a': 1}", True),
+        ("{\"a\": 'b'}", True),
+        ('{"a": 1,}', True),
+        ("[1,]", True),
+        ("[1, True]", True),
+        ('{"a": undefined}', True),
+        ("[1 /* c */]", True),
+        ('{"a" /* c */: 1}', True),
+        ("{# c\n}", True),
+        ("Sure: {'a': 1}", True),
+        ('Sure: {a: "b"}', True),
+        ('Sure: {// c\n"a": "b"}', True),
+        ('Sure: {1: "b"}', None),
+    ],
+)
+def test_the_hint_is_given_where_repair_reads_on(text, is_read):
+    scanner = JsonScanner()
+    with pytest.raises(JsonError) as caught:
+        scanner.feed(text)
+    assert ("may read it" in str(caught.value)) is (is_read is not False)
+    if is_read is not None:
+        assert (outcome([text], repair=True).fault is None) is is_read

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from typing import Any, NamedTuple, Protocol
 
+from millstream.cli import interrupts
 from millstream.cli.tally import Tally
 from millstream.cli.terminal import note
 from millstream.language_models import BaseChatModel
@@ -19,10 +20,11 @@ class Writer(Protocol):
 
 
 class Answer(NamedTuple):
-    """What a model said, if it said anything, and whether it was stopped."""
+    """What a model said, if it said anything, whether it was stopped, and whether it was cut at the limit."""
 
     message: AIMessage | None
     stopped: bool
+    cut: bool
 
 
 def stream_answer(
@@ -31,21 +33,30 @@ def stream_answer(
     parameters: dict[str, Any],
     screen: AbstractContextManager[Writer],
 ) -> Answer:
-    """Show the model's answer while it is written. Ctrl-C closes the stream, and keeps what came."""
+    """Show the model's answer while it is written. Ctrl-C closes the stream, and keeps what came.
+
+    So do signals that end the program, inside `interrupts.ending_late`.
+    """
     tally = Tally()
     chunks = model.stream(list(messages), **parameters)
     said: list[AIMessageChunk] = []
     stopped = False
     try:
-        with closing(chunks), screen as writer:
+        with interrupts.stoppable(), closing(chunks), screen as writer:
             for chunk in chunks:
                 tally.add(chunk)
                 said.append(chunk)
                 writer.write(chunk.text)
     except KeyboardInterrupt:
         stopped = True
-    note(tally.line(stopped=stopped))
-    return Answer(_message(said), stopped)
+    except Exception:
+        # A terminal that is gone can be written to no more.
+        if not interrupts.ending():
+            raise
+        stopped = True
+    if not interrupts.ending():
+        note(tally.line(stopped=stopped))
+    return Answer(_message(said), stopped, tally.cut)
 
 
 def _message(said: list[AIMessageChunk]) -> AIMessage | None:

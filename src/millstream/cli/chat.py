@@ -1,5 +1,6 @@
 """`millstream chat`: a question to a model and its answer as it is written, or a session of many."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 from millstream.cli.errors import ExitCode, WrongUse
 from millstream.cli.inputs import piped, text_of
 from millstream.cli.loading import chat_model, known_models
-from millstream.cli.terminal import Screen, both_ends
+from millstream.cli.terminal import Screen, both_ends, notes_wanted, say
 
 
 def _models(incomplete: str) -> list[str]:
@@ -83,8 +84,8 @@ def chat(
     if prompt is None and both_ends():
         from millstream.cli.session import open_session
 
-        return open_session(model, parameters, system, save).run()
-    return _ask(question(prompt, piped()), model, parameters, system, save)
+        return open_session(model, parameters, system, save, json_schema).run()
+    return _ask(question(prompt, piped()), model, parameters, system, save, json_schema)
 
 
 def question(prompt: str | None, stdin: bytes | None) -> str:
@@ -103,18 +104,31 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def _ask(
-    asked: str, model: str, parameters: dict[str, Any], system: str | None, file: Path | None
+    asked: str,
+    model: str,
+    parameters: dict[str, Any],
+    system: str | None,
+    file: Path | None,
+    schema: Path | None,
 ) -> ExitCode:
+    from millstream.cli import interrupts
     from millstream.cli.answer import stream_answer
     from millstream.cli.conversation import Conversation
     from millstream.cli.json_stream import Indenter
     from millstream.cli.saving import save
+    from millstream.cli.schema import naming
 
     conversation = Conversation(system)
     conversation.ask(asked)
     screen = Screen(Indenter().feed if "json_schema" in parameters else None)
-    answer = stream_answer(chat_model(model), conversation.messages(), parameters, screen)
-    conversation.answer(answer.message)
-    if file is not None:
-        save(conversation, file)
-    return ExitCode.STOPPED if answer.stopped else ExitCode.FINE
+    answering = chat_model(model)
+    with interrupts.ending_late(), naming(schema):
+        answer = stream_answer(answering, conversation.messages(), parameters, screen)
+        conversation.answer(answer.message)
+        if file is not None:
+            save(conversation, file)
+    if answer.stopped:
+        return ExitCode.STOPPED
+    if answer.cut and not notes_wanted():
+        say("millstream: The answer was cut at the token limit; --max-tokens raises it.", sys.stderr)
+    return ExitCode.INCOMPLETE if answer.cut else ExitCode.FINE

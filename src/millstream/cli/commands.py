@@ -32,7 +32,7 @@ class Called(NamedTuple):
 def read_line(text: str) -> Called | str:
     """The command that was typed, or the question. "//" at the beginning is a slash of the question's own.
 
-    Raises `WrongUse` for a command that there is not.
+    Raises `WrongUse` for a command that there is not, and for words behind one that takes none.
     """
     if text.startswith("//") or not text.startswith("/"):
         return text.removeprefix("/")
@@ -42,12 +42,18 @@ def read_line(text: str) -> Called | str:
         near = difflib.get_close_matches(name, _BY_NAME, n=1)
         hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
         raise WrongUse(f"There is no command /{name}. {hint} To ask a question that begins with /, type //.")
-    return Called(command, "".join(rest).strip())
+    argument = "".join(rest).strip()
+    if argument and not command.argument:
+        raise WrongUse(f"/{name} stands alone. Nothing was done because of what is behind it: {argument!r}.")
+    return Called(command, argument)
 
 
 def help_text() -> str:
     """The commands and the keys, for /help."""
-    rows = [(f"/{command.names[0]} {command.argument}".strip(), command.help) for command in COMMANDS]
+    rows = [
+        (f"{', '.join(f'/{name}' for name in command.names)} {command.argument}".strip(), command.help)
+        for command in COMMANDS
+    ]
     width = max(len(row[0]) for row in [*rows, *KEYS]) + 2
     lines = [f"  {name:<{width}}{text}" for name, text in rows]
     keys = [f"  {name:<{width}}{text}" for name, text in KEYS]
@@ -99,6 +105,9 @@ def _edit(session: "Session", _: str) -> None:
 def _clear(session: "Session", _: str) -> None:
     session.conversation.turns.clear()
     session.say("A new conversation begins.")
+    if session.file is not None:
+        session.say(f"{session.file} stays as it is; /save FILE saves the new conversation to another file.")
+        session.file = None
 
 
 def _help(session: "Session", _: str) -> None:
@@ -123,8 +132,10 @@ KEYS = (
     ("Enter", "send"),
     ("Alt-Enter, or \\ Enter", "begin a new line"),
     ("Up, Down, Ctrl-R", "what was asked before, in past sessions too"),
+    ("Tab", "complete a command, a model or a file"),
     ("Ctrl-X Ctrl-E", "write the question in your $EDITOR"),
     ("Ctrl-C", "stop the answer, or clear the line"),
+    ("Ctrl-Z", "suspend, until fg in the shell"),
     ("Ctrl-D", "leave"),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in command.names}

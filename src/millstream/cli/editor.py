@@ -41,7 +41,7 @@ class LineEditor:
             completer=CommandCompleter(),
             complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
             reserve_space_for_menu=len(COMMANDS),
-            enable_open_in_editor=True,
+            enable_suspend=True,
             tempfile_suffix=".md",
         )
 
@@ -86,6 +86,11 @@ def _keys() -> KeyBindings:
     @keys.add("escape", "enter")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
+
+    @keys.add("c-x", "c-e")
+    def _(event: KeyPressEvent) -> None:
+        # Back to the line: prompt-toolkit's own binding would send it.
+        event.current_buffer.open_in_editor(validate_and_handle=False)
 
     @keys.add("c-c")
     def _(event: KeyPressEvent) -> None:

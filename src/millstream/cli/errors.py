@@ -1,6 +1,7 @@
 """The exit codes, and the sentence that a person reads when something went wrong."""
 
 import os
+import re
 import traceback
 from collections.abc import Iterable
 from enum import IntEnum
@@ -9,7 +10,8 @@ from millstream.errors import ConfigError, ContextLengthError, MillstreamError, 
 
 #: Set to anything but 0, it shows where an error came from.
 DEBUG_VARIABLE = "MILLSTREAM_DEBUG"
-_HINT = f"To see where it came from, set {DEBUG_VARIABLE}=1."
+# llama.cpp's words, and those of others: how many tokens there are, and how many there may be.
+_TOO_MANY = re.compile(r"(\d+) tokens\D+(\d+)")
 
 
 class ExitCode(IntEnum):
@@ -19,6 +21,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     WRONG_USE = 2
     MISSING = 3
+    INCOMPLETE = 4
     STOPPED = 130
 
 
@@ -46,7 +49,7 @@ class ChainFailed(MillstreamError):
         self.error = error
         said = f"{_ended(_said(error))} It was raised {where}."
         own = isinstance(error, MillstreamError)
-        super().__init__(said if own else f"{said} {_HINT}")
+        super().__init__(said if own else said + _hint())
 
 
 def exit_code(error: BaseException) -> ExitCode:
@@ -64,26 +67,42 @@ def exit_code(error: BaseException) -> ExitCode:
             return ExitCode.FAILED
 
 
-def sentence(error: BaseException) -> str:
+def sentence(error: BaseException, *, in_session: bool = False) -> str:
     """What to tell a person about this error; empty if there is nothing to tell."""
     match error:
         case KeyboardInterrupt() | ReaderGone():
             return ""
         case ContextLengthError():
-            return f"{_ended(str(error))} Give it a shorter prompt."
+            if in_session:
+                return f"{_said(error)} /clear begins a new conversation, /edit shortens the last question."
+            return f"{_said(error)} Give it a shorter prompt."
         case MillstreamError():
             return str(error)
         case _:
-            return f"{_ended(_said(error))} {_HINT}"
+            return _ended(_said(error)) + _hint()
 
 
 def show_traceback(error: BaseException) -> None:
     """Show where the error came from, to those who asked for it."""
-    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
-        traceback.print_exception(error)
+    if _debugging():
+        # That of the chain's own error: who reads it looks for a line of theirs.
+        traceback.print_exception(error.error if isinstance(error, ChainFailed) else error)
+
+
+def _debugging() -> bool:
+    return os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0")
+
+
+def _hint() -> str:
+    return "" if _debugging() else f" To see where it came from, set {DEBUG_VARIABLE}=1."
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, ContextLengthError):
+        found = _TOO_MANY.search(str(error))
+        if found is None:
+            return _ended(str(error).removesuffix(", try increasing it"))
+        return f"{found[1]} tokens do not fit into the model's context of {found[2]}."
     if isinstance(error, MillstreamError):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,8 +1,25 @@
-"""Ctrl-C: the first one stops what is going on, a second one ends the program whatever it is at."""
+"""Signals. The first Ctrl-C stops what is going on, a second one ends the program whatever it is at.
 
+SIGTERM and SIGHUP end the program, but not in the middle of an answer: what came of it is kept first.
+"""
+
+import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
+
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+_interrupted = False
+_ended_by: int | None = None
+_stoppable = False
+
+
+class Terminated(KeyboardInterrupt):
+    """The program was told to end: by its supervisor, or because its terminal is gone."""
 
 
 def arm() -> None:
@@ -10,6 +27,8 @@ def arm() -> None:
 
     Where interrupts are ignored (`nohup`, a script's background jobs) they stay ignored.
     """
+    global _interrupted
+    _interrupted = False
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
 
@@ -20,6 +39,63 @@ def disarm() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def interrupted() -> bool:
+    """Whether a Ctrl-C came since `arm`."""
+    return _interrupted
+
+
+@contextmanager
+def ending_late() -> Iterator[None]:
+    """Hold back what ends the program until the end of the block, which then ends by that signal.
+
+    Inside `stoppable` it is raised as `Terminated`. A second one of the same kind ends the program at once.
+    """
+    global _ended_by
+    held = [number for number in _ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    _ended_by = None
+    for number in held:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in held:
+            signal.signal(number, signal.SIG_DFL)
+        if _ended_by is not None:
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
+            os.kill(os.getpid(), _ended_by)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let what ends the program be raised in the block, also if it came before."""
+    global _stoppable
+    _stoppable = True
+    try:
+        if ending():
+            raise Terminated
+        yield
+    finally:
+        _stoppable = False
+
+
+def ending() -> bool:
+    """Whether the program is about to end by a signal that was held back."""
+    return _ended_by is not None
+
+
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    global _interrupted
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _interrupted = True
     raise KeyboardInterrupt
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    global _ended_by
+    signal.signal(number, signal.SIG_DFL)
+    # A session's end sends both, one right after the other.
+    if _ended_by is None:
+        _ended_by = number
+        if _stoppable:
+            raise Terminated

@@ -1,9 +1,12 @@
 """Models by the names that people type, and loading one while a line says so."""
 
+import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
+from millstream.cli.errors import WrongUse
 from millstream.cli.terminal import waiting
+from millstream.errors import ConfigError
 
 if TYPE_CHECKING:
     from millstream.language_models import BaseChatModel
@@ -33,10 +36,24 @@ def shown_name(name: str) -> str:
 
 
 def chat_model(name: str) -> "BaseChatModel":
-    """The model of this name. One that loads does so at its first answer."""
+    """The model of this name. One that loads does so at its first answer.
+
+    Raises `WrongUse` for a name that nobody knows.
+    """
     from millstream.language_models import init_chat_model
 
-    return init_chat_model(model_name(name))
+    try:
+        return init_chat_model(model_name(name))
+    except ConfigError as error:
+        if ":" in name or not str(error).startswith("No model provider"):
+            raise
+        known = known_models()
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise WrongUse(
+            f"There is no model {name!r}.{hint} Known: {', '.join(known)}. "
+            "A file's name ends with .gguf; any other model is '<provider>:<model>'."
+        ) from error
 
 
 def loaded_model(name: str) -> "BaseChatModel":

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from millstream.cli import interrupts
-from millstream.cli.errors import ExitCode, WrongUse, exit_code, sentence, show_traceback
+from millstream.cli.errors import ExitCode, ReaderGone, WrongUse, exit_code, sentence, show_traceback
+from millstream.cli.terminal import say
 from millstream.errors import MissingDependency
 
 
@@ -19,18 +20,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupts.arm()
     _mend_outputs()
     try:
-        return _run(arguments)
-    except (Exception, KeyboardInterrupt) as error:
-        show_traceback(error)
-        if said := sentence(error):
-            print(f"millstream: {said}", file=sys.stderr)
-        elif isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
-            # The terminal has echoed "^C", and a shell's prompt would stand behind it.
-            print(file=sys.stderr)
-        return exit_code(error)
+        try:
+            return _run(arguments)
+        except (Exception, KeyboardInterrupt) as error:
+            return _told(error)
+    except KeyboardInterrupt:
+        # It came while another reason to end was being told.
+        return ExitCode.STOPPED
     finally:
-        _let_go_of_stdout()
         interrupts.disarm()
+        _let_go_of_stdout()
+
+
+def _told(error: BaseException) -> int:
+    gone = isinstance(error, ReaderGone) or isinstance(error.__cause__, BrokenPipeError)
+    if gone and interrupts.interrupted():
+        # The same Ctrl-C has ended the reader.
+        error = KeyboardInterrupt()
+    show_traceback(error)
+    if said := sentence(error):
+        say(f"millstream: {said}", sys.stderr)
+    elif isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
+        # The terminal has echoed "^C", and a shell's prompt would stand behind it.
+        print(file=sys.stderr)
+    return exit_code(error)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

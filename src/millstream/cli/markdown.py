@@ -5,13 +5,15 @@ higher than the window shows its end there. Its beginning is written when it can
 code block at once, line by line; that of a table, whose columns may still widen, when the table is finished.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 
 from markdown_it.token import Token
 from rich.console import COLOR_SYSTEMS, Console, ConsoleOptions, RenderResult
-from rich.markdown import ListElement, Markdown
+from rich.markdown import ListElement, Markdown, TableElement
 from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
 
 from millstream.cli.blocks import Blocks, Part, parser
 from millstream.cli.terminal import harmless
@@ -128,10 +130,44 @@ class _List(ListElement):
             yield from item.render_number(console, options, number, max(number, 99))
 
 
+class _Table(TableElement):
+    """A table that cuts nothing: what is too wide for its column goes on in the next row."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            assert isinstance(table, Table)
+            # Two cells hold any character, and two more are between columns.
+            if options.max_width < 4 * len(table.columns) - 2:
+                yield from self._in_one_column()
+                return
+            # Its edges are blank, and there is a blank line on each side already.
+            table.show_edge = False
+            for column in table.columns:
+                column.overflow = "fold"
+            yield table
+
+    def _in_one_column(self) -> Iterator[Text]:
+        """For windows that no table fits into: the cells below each other, with their headings."""
+        row = self.header.row if self.header is not None else None
+        headings = [cell.content for cell in row.cells] if row is not None else []
+        rows = self.body.rows if self.body is not None else []
+        if not rows:
+            yield from headings
+        for n, row in enumerate(rows):
+            if n:
+                yield Text("")
+            for heading, cell in zip(headings, row.cells, strict=False):
+                yield Text.assemble(heading, ": ", cell.content)
+
+
 class _Tokens(Markdown):
     """What was parsed already. Links show their address: nobody can see where a hidden one leads."""
 
-    elements = Markdown.elements | {"ordered_list_open": _List, "bullet_list_open": _List}
+    elements = Markdown.elements | {
+        "ordered_list_open": _List,
+        "bullet_list_open": _List,
+        "table_open": _Table,
+    }
 
     def __init__(self, tokens: list[Token]) -> None:
         super().__init__("", hyperlinks=False)

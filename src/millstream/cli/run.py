@@ -3,9 +3,13 @@
 import difflib
 import importlib
 import os
+import re
 import sys
+import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,6 +51,9 @@ def run(
         return _show(find_chain(chain), given)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
+    except BrokenPipeError as error:
+        # A chain that prints while it is closed.
+        raise ReaderGone from error
 
 
 def read_input(given: str | None, *, is_json: bool) -> Any:
@@ -73,8 +80,10 @@ def find_chain(name: str) -> "Runnable[Any, Any]":
 
     module, colon, path = name.partition(":")
     if not colon or not module or not path or module.endswith(".py"):
+        meant = ".".join(Path(module.removesuffix(".py")).parts)
+        hint = f" Did you mean {meant}:{path}?" if meant and path else ""
         raise WrongUse(
-            f"{name!r} does not name a chain. Write its module and its name, such as: chains:summary"
+            f"{name!r} does not name a chain.{hint} Write its module and its name, such as: chains:summary"
         )
     found = _module(module)
     for attribute in path.split("."):
@@ -97,13 +106,13 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise ChainFailed(error, f"when {name!r} was imported") from error
+            raise ChainFailed(error, f"when {name!r} was imported{_line(error)}") from error
         raise WrongUse(
             f"There is no module {name!r} in {folder!r}, and none is installed. "
             "Run it from your project's folder."
         ) from error
     except Exception as error:
-        raise ChainFailed(error, f"when {name!r} was imported") from error
+        raise ChainFailed(error, f"when {name!r} was imported{_line(error)}") from error
 
 
 def _show(chain: "Runnable[Any, Any]", given: Any) -> ExitCode:
@@ -121,7 +130,9 @@ def _show(chain: "Runnable[Any, Any]", given: Any) -> ExitCode:
 def _named(items: Iterator[Any]) -> Iterator[Any]:
     """The items; an error of the chain's comes with the step that it was raised in."""
     try:
-        yield from items
+        # Not `yield from`: whoever opened the items closes them, and what that raises is no failing step.
+        for item in items:  # noqa: UP028
+            yield item
     except (ReaderGone, MissingDependency):
         raise
     except Exception as error:
@@ -129,7 +140,23 @@ def _named(items: Iterator[Any]) -> Iterator[Any]:
 
         notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, StepNote)]
         where = f"{notes[0][0].lower()}{notes[0][1:]}" if notes else "in the chain"
-        raise ChainFailed(error, where) from error
+        line = _line(error)
+        # The line says more than the step's place in the chain.
+        raise ChainFailed(error, (re.sub(r" \([^()]*\)$", "", where) if line else where) + line) from error
+
+
+def _line(error: Exception) -> str:
+    """The last line of the user's own that the error went through, as " (chains.py, line 3)"."""
+    installed = ("stdlib", "platstdlib", "purelib", "platlib")
+    others = [Path(__file__).parents[1], *(Path(sysconfig.get_path(name)) for name in installed)]
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        path = Path(frame.f_code.co_filename)
+        if not path.is_absolute() or any(path.is_relative_to(other) for other in others):
+            # What is relative is no file: "<frozen importlib._bootstrap>".
+            continue
+        here = Path.cwd()
+        return f" ({path.relative_to(here) if path.is_relative_to(here) else path}, line {line})"
+    return ""
 
 
 def streamed_text(item: Any) -> str | None:

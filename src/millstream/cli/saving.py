@@ -15,6 +15,8 @@ class NotSaved(MillstreamError):
 
 def check(path: Path) -> None:
     """Raise `WrongUse` if a conversation cannot be written there."""
+    if not path.name:
+        raise WrongUse("There is no name of a file to save to. Write one, such as conversation.md.")
     if not path.parent.is_dir():
         raise WrongUse(f"There is no folder {str(path.parent)!r} to save to. Make it first, or name another.")
     if path.exists() and not path.is_file():

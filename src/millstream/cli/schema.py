@@ -1,15 +1,24 @@
 """`--json-schema FILE`: the schema that an answer has to follow."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from millstream.cli.errors import WrongUse
+from millstream.errors import ConfigError, ModelError
+
+# llama.cpp has no error of its own for a schema that it cannot make a grammar of.
+_REFUSAL = re.compile(r"generate parser|grammar|json schema", re.I)
 
 
 def read_schema(path: Path) -> dict[str, Any]:
     """The JSON schema in this file. Raises `WrongUse` if there is none."""
+    from millstream.language_models.structured import schema_and_parser
+
     try:
         schema = msgspec.json.decode(path.read_bytes())
     except OSError as error:
@@ -20,4 +29,20 @@ def read_schema(path: Path) -> dict[str, Any]:
         raise WrongUse(
             f'The schema {str(path)!r} is no JSON object. Write one such as {{"type": "object", ...}}.'
         )
-    return schema
+    try:
+        return schema_and_parser(schema)[0]
+    except ConfigError as error:
+        why = str(error).removeprefix("This dict is no JSON schema: ").replace("`", "")
+        raise WrongUse(f"The file {str(path)!r} holds no JSON schema: {why}") from error
+
+
+@contextmanager
+def naming(path: Path | None) -> Iterator[None]:
+    """Name the file of the schema if the model refuses that."""
+    try:
+        yield
+    except ModelError as error:
+        if path is None or not _REFUSAL.search(str(error)):
+            raise
+        words = str(error).rpartition(" failed: ")[2].rstrip(".")
+        raise WrongUse(f"The model cannot follow the schema {str(path)!r}: {words}.") from error

@@ -12,8 +12,9 @@ from millstream.cli.conversation import Conversation
 from millstream.cli.errors import ExitCode, sentence, show_traceback
 from millstream.cli.json_stream import Indenter
 from millstream.cli.loading import loaded_model, shown_name
-from millstream.cli.terminal import Screen, harmless, is_plain, note, typing_hidden
-from millstream.errors import ContextLengthError, MissingDependency
+from millstream.cli.schema import naming
+from millstream.cli.terminal import Screen, is_plain, note, say, typing_hidden
+from millstream.errors import MissingDependency
 
 if TYPE_CHECKING:
     from millstream.cli.editor import Editor
@@ -34,6 +35,7 @@ class Session:
         parameters: dict[str, Any],
         system: str | None,
         file: Path | None,
+        schema: Path | None = None,
     ) -> None:
         self.conversation = Conversation(system)
         self.model_name = model_name
@@ -42,6 +44,7 @@ class Session:
         self.left = False
         self._editor = editor
         self._parameters = parameters
+        self._schema = schema
         self._model = loaded_model(model_name)
 
     def run(self) -> ExitCode:
@@ -66,7 +69,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """Tell the person something."""
-        print(harmless(text), flush=True)
+        say(text)
 
     def use_model(self, name: str) -> None:
         """Go on with another model. If it cannot be loaded, the one before stays."""
@@ -75,16 +78,18 @@ class Session:
 
     def answer(self) -> None:
         """Let the model answer the last question, and save the conversation if that is asked for."""
-        with typing_hidden():
-            answer = stream_answer(
-                self._model, self.conversation.messages(), self._parameters, self._screen()
-            )
-        # It has stopped, if that was asked for: another Ctrl-C is not a second one.
-        interrupts.arm()
-        self.say("")
-        self.conversation.answer(answer.message)
-        if self.file is not None:
-            saving.save(self.conversation, self.file)
+        with interrupts.ending_late(), naming(self._schema):
+            with typing_hidden():
+                answer = stream_answer(
+                    self._model, self.conversation.messages(), self._parameters, self._screen()
+                )
+            # It has stopped, if that was asked for: another Ctrl-C is not a second one.
+            interrupts.arm()
+            if not interrupts.ending():
+                self.say("")
+            self.conversation.answer(answer.message)
+            if self.file is not None:
+                saving.save(self.conversation, self.file)
 
     def _guarded(self, text: str, *, replaces: bool) -> None:
         # The editor has put a handler of its own in place.
@@ -96,8 +101,7 @@ class Session:
             note("stopped")
         except Exception as error:
             show_traceback(error)
-            more = " /clear begins a new conversation." if isinstance(error, ContextLengthError) else ""
-            print(harmless(sentence(error) + more), file=sys.stderr, flush=True)
+            say(sentence(error, in_session=True), sys.stderr)
 
     def _take(self, text: str, *, replaces: bool) -> None:
         text = text.lstrip("\n").rstrip()
@@ -123,7 +127,11 @@ class Session:
 
 
 def open_session(
-    model_name: str, parameters: dict[str, Any], system: str | None, file: Path | None
+    model_name: str,
+    parameters: dict[str, Any],
+    system: str | None,
+    file: Path | None,
+    schema: Path | None = None,
 ) -> Session:
     """A session at the terminal, its model loaded."""
     try:
@@ -137,4 +145,4 @@ def open_session(
     except OSError as error:
         note(f"What you ask will not be remembered: {error}.")
         history = None
-    return Session(LineEditor(history), model_name, parameters, system, file)
+    return Session(LineEditor(history), model_name, parameters, system, file, schema)

@@ -5,7 +5,10 @@ from millstream.messages import AIMessageChunk, UsageMetadata
 
 
 class Tally:
-    """Counts one answer while it streams. The clock runs from when it is made."""
+    """Counts one answer while it streams. The clock runs from when it is made.
+
+    `cut` says that the answer ended at the limit of its tokens.
+    """
 
     def __init__(self) -> None:
         self._began = get_clock().now()
@@ -13,7 +16,7 @@ class Tally:
         self._last = self._began
         self._pieces = 0
         self._usage: UsageMetadata | None = None
-        self._cut = False
+        self.cut = False
 
     def add(self, chunk: AIMessageChunk) -> None:
         """Take one chunk of the answer into account."""
@@ -25,7 +28,7 @@ class Tally:
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
         if chunk.response_metadata.get("finish_reason") == "length":
-            self._cut = True
+            self.cut = True
 
     def line(self, *, stopped: bool = False) -> str:
         """The line of statistics.
@@ -38,7 +41,7 @@ class Tally:
         parts = [self._tokens()]
         if self._first is not None:
             parts += [f"first after {self._first - self._began:.2f} s", *self._speed(self._first)]
-        if self._cut:
+        if self.cut:
             parts.append("cut at the token limit")
         if stopped:
             parts.append("stopped")

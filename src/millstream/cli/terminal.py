@@ -6,10 +6,13 @@ terminal.
 """
 
 import os
+import re
 import stat
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TextIO
 
 from millstream.cli.errors import ReaderGone
 
@@ -17,10 +20,15 @@ from millstream.cli.errors import ReaderGone
 # shown by their pictures (those of C1, which have none, as U+FFFD), and carriage returns are left out.
 _HARMLESS: dict[int, int | None] = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n\r"}
 _HARMLESS |= {0x0D: None, 0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+# What turns the direction of text around is left out, or text could be shown as another one than it is.
+_HARMLESS |= dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+_INDENT = re.compile(" *")
+_ROW = re.compile(r" +\S.*? {2,}")
 
 
 def harmless(text: str) -> str:
-    """The text with all control characters but newline and tab made visible."""
+    """The text without control characters but newline and tab: they are made visible, or left out."""
     return text.translate(_HARMLESS)
 
 
@@ -66,7 +74,9 @@ def typing_hidden() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(stdin, termios.TCSADRAIN, before)
+        # A terminal that is gone has nothing to restore.
+        with suppress(termios.error):
+            termios.tcsetattr(stdin, termios.TCSADRAIN, before)
 
 
 @contextmanager
@@ -78,7 +88,8 @@ def waiting(text: str) -> Iterator[Callable[[], None]]:
     if not notes_wanted() or os.environ.get("TERM") == "dumb":
         yield lambda: None
         return
-    shown = [_dim(text)]
+    # On one row, with the "^C" that a terminal may write behind it: no more than a row is erased.
+    shown = [_dim(text[: max(1, _columns(sys.stderr) - 3)])]
 
     def erase() -> None:
         if shown:
@@ -116,7 +127,10 @@ class Screen:
         if kind is KeyboardInterrupt:
             self._break_line()
         if self._inside_line:
-            self._put("\n")
+            # The Ctrl-C that stopped the answer may have ended its reader, too.
+            stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+            with suppress(*([ReaderGone] if stopped else [])):
+                self._put("\n")
 
     def write(self, text: str) -> None:
         """Show a piece of the answer, now."""
@@ -155,7 +169,44 @@ class Screen:
 def note(line: str) -> None:
     """Show a dim line beside the answer, if notes are wanted."""
     if notes_wanted():
-        _tell(f"{_dim(line)}\n")
+        _tell(f"{_dim(wrapped(line, _columns(sys.stderr)))}\n")
+
+
+def say(text: str, to: TextIO | None = None) -> None:
+    """Tell the person something: on a terminal in lines that end between words, elsewhere as it is."""
+    stream = to or sys.stdout
+    if stream.isatty():
+        text = wrapped(harmless(text), _columns(stream))
+    print(text, file=stream, flush=True)
+
+
+def wrapped(text: str, columns: int) -> str:
+    """The text in lines of so many columns, as far as its words allow it; indented lines stay so."""
+    return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
+
+
+def _wrapped(line: str, columns: int) -> str:
+    if len(line) <= columns:
+        return line
+    # A row of two columns goes on in its second one, if there is room for that.
+    indents = [len(found[0]) for pattern in (_ROW, _INDENT) if (found := pattern.match(line))]
+    indent = next((indent for indent in indents if indent <= columns // 2), 0)
+    return textwrap.fill(
+        line,
+        columns,
+        subsequent_indent=" " * indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def _dim(text: str) -> str:

@@ -25,11 +25,12 @@ def schema_and_parser(schema: Any) -> tuple[dict[str, Any], JsonOutputParser[Any
         parser: JsonOutputParser[Any] = JsonOutputParser(target=schema)
         assert parser.target is not None
         return parser.target.json_schema(), parser
-    described = schema.get("function", schema)
-    found = described.get("parameters", described.get("schema", described))
+    found: Any = schema
+    for key in ("function", "parameters", "schema"):
+        found = found.get(key, found) if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or not _describes(found):
         keys = ", ".join(f"`{key}`" for key in sorted(_KEYWORDS))
-        raise ConfigError(f"This dict is no JSON schema: none of its keys says what is valid ({keys}).")
+        raise ConfigError(f"This dict is no JSON schema: it says what is valid by none of {keys}.")
     return dict(found), JsonOutputParser()
 
 

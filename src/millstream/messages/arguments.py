@@ -25,8 +25,15 @@ def parse_arguments(text: str | None, *, partial: bool = False) -> dict[str, Any
 
 
 def write_arguments(args: dict[str, Any]) -> str:
-    """The arguments as JSON text on one line."""
-    return msgspec.json.format(msgspec.json.encode(args), indent=0).decode()
+    """The arguments as JSON text on one line. Half characters are written as escapes."""
+    try:
+        encoded = msgspec.json.encode(args)
+    except UnicodeEncodeError:
+        # UTF-8 has no half characters, but JSON has, so a model can write one.
+        import json
+
+        return json.dumps(msgspec.to_builtins(args, str_keys=True))
+    return msgspec.json.format(encoded, indent=0).decode()
 
 
 def _scanned(text: str, partial: bool) -> Any:

@@ -18,14 +18,20 @@ def operations(
     """
     found: list[dict[str, Any]] = []
     told: set[Path] = set()
+    # Events come in the document's order: what stands in a value follows the event that begins it.
+    last: Path | None = None
     for event, old in zip(events, before, strict=True):
         path = event.path
-        if told and any(path[:length] in told for length in range(len(path) + 1)):
+        if last is not None and path[: len(last)] == last:
+            continue
+        if path in told:  # a key that came again
+            last = path
             continue
         new = now.at(path)
         if new is ABSENT:  # what it stood in has begun anew
             continue
         if old is ABSENT or _replaces(event, old, new):
+            last = path
             told.add(path)
             operation = "replace" if old is not ABSENT or not path else "add"
             found.append({"op": operation, "path": pointer(path), "value": new})

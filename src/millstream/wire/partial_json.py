@@ -7,14 +7,23 @@ next. Runs of plain characters are read by one regular expression, so a long tex
 What a piece adds to a value that is still open is told at the piece's end (`_tell_open`), so a piece gives
 one event for it, however many characters it holds.
 
-    text              _prose, _fence, _candidate (what stands around the value)
+    text              _prose, _fence (what stands around the value)
+    a bracket in it   _candidate, _held_key, _held_colon, _held_mark, _passed_over
     values            _start, _first_item, _next_item, _value
     objects           _first_key, _next_key, _colon
     behind a value    _after_item, _after_root, _done
     inside a token    _in_string, _escape, _hex, _after_high, _in_number, _in_word, _in_bare_key, _comment ...
 
 A value at the top that is no object or list (a bare text, number or word) is told by `finish`, since only the
-end shows that it was the answer and not the first word of a sentence.
+end shows that it was the answer and not the first word of a sentence. So is the end of an empty list in
+prose, which may be a checkbox.
+
+A bracket that turns out to be prose is passed over, and its fault kept: it is raised at the end if there was
+no JSON, and at once where the next value would be one that stands inside of that bracket, since a part of
+what was meant is worse than an error.
+
+    [1-5], [note]     a list whose first item is none; up to the next `]` no value may begin
+    {word:            no JSON without `repair`; up to the next `}` no bracket and no quote may come
 """
 
 import re
@@ -52,6 +61,9 @@ _number_run = _run(r"[-+.0-9eE]*")
 _hex_digits = _run(r"[0-9a-fA-F]*")
 _bare_key = _run(r"[\w$-]*")
 _no_value = _run(r"[^\[{`]*")
+_no_value_in_brackets = _run(r"[^\[{`\]]*")
+_passed_word = _run(r"[^\s:,\"\[{}]*")
+_passed_gap = _run(r"[\s:,]*")
 _no_end_of_fence_line = _run(r"[^\n\[{]*")
 _no_line_end = _run(r"[^\n]*")
 _no_star = _run(r"[^*]*")
@@ -76,8 +88,8 @@ _HABIT_WORDS: dict[str, Any] = {
 _LIKELY = {"{": '"}', "[": '"]{[-0123456789'}
 _WORD_STARTS = "tfn"
 _HABIT_WORD_STARTS = "tfnTFNuI"
-# Where `repair` could go on.
-_HABIT_STARTS = "'/#TFNIu]}"
+_HINT = " (`repair=True` may read it)"
+_KEY_EXPECTED = "a key in double quotes"
 
 
 class JsonEvent(msgspec.Struct, frozen=True):
@@ -123,11 +135,13 @@ class JsonScanner:
     quotes, trailing commas, comments (`//`, `/* */`, `#`), words of Python and JavaScript (`True`, `None`,
     `NaN`, `Infinity`, `undefined`, ...), keys without quotes, escapes that JSON does not have.
     `max_depth`: how deep objects and lists may be nested, at most 5,000. `max_digits`: how many characters a
-    number may have. `max_length`: how many the whole text; None for any number.
+    number may have; one that comes in many pieces is read anew with each, so a higher limit costs its square.
+    `max_length`: how many the whole text may have; None for any number.
 
     Line breaks and other control characters inside strings are read as they are, always. Of equal keys the
     last one counts, and its value begins anew. Raises `JsonError`, with the path and the position, for text
-    that is no JSON, and `JsonLimitError` beyond a limit.
+    that is no JSON, and `JsonLimitError` beyond a limit. Nothing is read behind a fault: each further call
+    raises it again.
     """
 
     def __init__(
@@ -139,8 +153,12 @@ class JsonScanner:
         max_digits: int = MAX_DIGITS,
         max_length: int | None = None,
     ) -> None:
-        if not 1 <= max_depth <= DEEPEST:
+        if type(max_depth) is not int or not 1 <= max_depth <= DEEPEST:
             raise ConfigError(f"max_depth is a whole number from 1 to {DEEPEST}, not {max_depth!r}.")
+        if type(max_digits) is not int or max_digits < 1:
+            raise ConfigError(f"max_digits is a whole number from 1 on, not {max_digits!r}.")
+        if max_length is not None and (type(max_length) is not int or max_length < 0):
+            raise ConfigError(f"max_length is a whole number from 0 on or None, not {max_length!r}.")
         self.repairs: list[Repair] = []
         self._accepts_prose = prose
         self._repairs = repair
@@ -166,10 +184,23 @@ class JsonScanner:
         self._token = ""
         self._token_at = 0
         self._shown = ""
+        # What stands around the value: a bracket and what is behind it, until that shows what it is.
         self._bracket = ""
+        self._mark = ""
+        self._held_at = 0
         self._ticks = 0
         self._is_fenced = False
+        self._is_in_prose = False
+        #: Whether all that is open are lists without an item, which may turn out to be prose.
+        self._may_be_prose = False
+        #: An empty list in prose, with its repairs: the answer if no other JSON comes.
+        self._empty: list[Repair] | None = None
+        #: The fault of the brackets that are being passed over.
+        self._inside: JsonError | None = None
+        self._is_behind_gap = False
+        #: The first fault that was taken for prose, and the one that ended the reading.
         self._fault: JsonError | None = None
+        self._raised: JsonError | None = None
         self._behind_comment: State = JsonScanner._start
         # What may be the answer, and what was repaired in it.
         self._root: Any = None
@@ -188,6 +219,8 @@ class JsonScanner:
     def feed(self, text: str) -> list[JsonEvent]:
         """What this piece adds: one event for each value that it begins, goes on with or ends."""
         self.events = []
+        if self._raised is not None:
+            raise self._raised.with_traceback(None)
         room = self._max_length - self._before
         told = self._told
         if (
@@ -206,31 +239,41 @@ class JsonScanner:
         try:
             while at < end:
                 at = self._state(self, read, at)
-        finally:
-            # A fault takes back nothing of what came before it.
-            if self._containers:
-                self._tell_open()
-            self._before += end
-        if len(text) > room:
-            raise JsonLimitError(
+        except JsonError as fault:
+            self._raised = fault
+        # A fault takes back nothing of what came before it.
+        if self._containers:
+            self._tell_open()
+        self._before += end
+        if self._raised is None and len(text) > room:
+            self._raised = JsonLimitError(
                 f"The text is longer than {self._max_length} characters.",
                 path=self._at_fault(),
                 position=self._before,
             )
+        if self._raised is not None:
+            self._settle()
+            raise self._raised
         return self.events
 
     def finish(self) -> list[JsonEvent]:
         """The events that only the text's end can give. Raises `JsonError` if the value is not complete."""
         self.events = []
+        if self._raised is not None:
+            raise self._raised.with_traceback(None)
         state = self._state
         if state is JsonScanner._done:
             return []
         if not self._containers and state is JsonScanner._in_number and not self._is_half_a_number():
             self._end_number(0)
             state = self._state
-        if state is not JsonScanner._after_root:
+        if state is JsonScanner._after_root:
+            self._tell_root()
+        elif self._empty is not None and not self._containers:
+            self._tell_empty(self._empty)
+        else:
+            self._settle()
             raise self._ended_early()
-        self._tell_root()
         return self.events
 
     # --- around the value ------------------------------------------------------------------------------
@@ -244,7 +287,7 @@ class JsonScanner:
         return self._value(text, at)
 
     def _prose(self, text: str, at: int) -> int:
-        end = _no_value(text, at).end()
+        end = (_no_value if self._inside is None else _no_value_in_brackets)(text, at).end()
         if end > at:
             self._ticks = 0
         if end == len(text):
@@ -254,7 +297,11 @@ class JsonScanner:
             if self._ticks == 3:
                 self._ticks = 0
                 self._state = JsonScanner._fence
+        elif text[end] == "]":
+            self._ticks = 0
+            self._inside = None
         else:
+            self._ticks = 0
             self._bracket = text[end]
             self._state = JsonScanner._candidate
         return end + 1
@@ -266,6 +313,8 @@ class JsonScanner:
             return end
         if text[end] == "\n":
             self._is_fenced = True
+            self._inside = None
+            self._is_in_prose = False
             self._state = JsonScanner._start
             return end + 1
         self._state = JsonScanner._prose
@@ -275,13 +324,103 @@ class JsonScanner:
         at = _space(text, at).end()
         if at == len(text):
             return at
-        likely = _LIKELY[self._bracket] + ("'" if self._repairs else "")
-        if text[at] in likely:
-            self._open({} if self._bracket == "{" else [], at)
-        else:
-            self._ticks = 0
-            self._state = JsonScanner._prose
+        char = text[at]
+        self._held_at = self._before + at
+        if char in _LIKELY[self._bracket] or (char == "'" and self._repairs):
+            return self._open_in_prose(at)
+        if char in "/#":
+            self._mark = char
+            self._state = JsonScanner._held_mark
+            return at + 1
+        if char == "'":
+            return self._pass_over(char, at)
+        is_key = self._bracket == "{" and _bare_key(text, at).end() > at
+        self._state = JsonScanner._held_key if is_key else JsonScanner._prose
         return at
+
+    def _held_key(self, text: str, at: int) -> int:
+        end = _bare_key(text, at).end()
+        self._parts.append(text[at:end])
+        if end < len(text):
+            self._state = JsonScanner._held_colon
+        return end
+
+    def _held_colon(self, text: str, at: int) -> int:
+        # In "{word}" it is prose, in "{word:" an object without quotes.
+        at = _space(text, at).end()
+        if at == len(text):
+            return at
+        key, self._parts = "".join(self._parts), []
+        if text[at] != ":":
+            self._state = JsonScanner._prose
+            return at
+        if not (self._repairs and _begins_key(key[0])):
+            return self._pass_over(key[0], at + 1)
+        self._open_in_prose(at)
+        if self._containers:
+            self._repair("bare key", self._held_at - self._before)
+            self._key = key
+            self._state = JsonScanner._value
+        return at + 1
+
+    def _held_mark(self, text: str, at: int) -> int:
+        # "[/INST]", "[#1]" and "{/if}" are no comments.
+        char = text[at]
+        is_comment = char in "/*" if self._mark == "/" else self._bracket == "{" or char.isspace()
+        if not is_comment:
+            self._state = JsonScanner._prose
+        elif not self._repairs:
+            return self._pass_over(self._mark, at)
+        else:
+            self._open_in_prose(at)
+            if self._containers:
+                self._begin_comment(self._mark, self._held_at - self._before)
+        return at
+
+    def _open_in_prose(self, at: int) -> int:
+        if self._inside is not None:
+            return self._refuse(self._inside, at)
+        self._is_in_prose = True
+        return self._open({} if self._bracket == "{" else [], at)
+
+    def _pass_over(self, char: str, at: int) -> int:
+        """The bracket begins what only `repair` could read, with `char`. Reading goes on at `at`."""
+        is_object = self._bracket == "{"
+        hint = "" if self._repairs else _HINT
+        expected = _KEY_EXPECTED if is_object else "a value"
+        fault = self._error(f"{expected} is expected, not {char!r}{hint}", self._held_at - self._before)
+        if is_object and char in "'/":
+            return self._refuse(fault, at)
+        self._fault = self._fault or fault
+        self._inside = fault
+        self._is_behind_gap = True
+        self._state = JsonScanner._passed_over if is_object else JsonScanner._prose
+        return at
+
+    def _passed_over(self, text: str, at: int) -> int:
+        char = text[at]
+        if char == "}":
+            self._inside = None
+            self._state = JsonScanner._prose
+            return at + 1
+        # Behind a gap these begin a text or a comment, in which a brace ends nothing.
+        if char in '"[{' or (self._is_behind_gap and char in "'/#"):
+            return self._refuse(cast(JsonError, self._inside), at)
+        end = _passed_word(text, at).end()
+        self._is_behind_gap = end == at
+        return _passed_gap(text, at).end() if end == at else end
+
+    def _refuse(self, fault: JsonError, at: int) -> int:
+        """What comes next would be a part of what was passed over."""
+        if self._empty is None:
+            raise fault
+        self._tell_empty(self._empty)
+        return at
+
+    def _tell_empty(self, repairs: list[Repair]) -> None:
+        self._state = JsonScanner._done
+        self.repairs += repairs
+        self.events.append(JsonEvent((), None, [], True))
 
     def _after_root(self, text: str, at: int) -> int:
         # A bare value is the answer only if the text ends here, or its fence.
@@ -390,11 +529,11 @@ class JsonScanner:
             self._quote = char
             self._state = JsonScanner._in_string
             return at + 1
-        if self._repairs and (char.isalpha() or char in "_$"):
+        if self._repairs and _begins_key(char):
             self._repair("bare key", at)
             self._state = JsonScanner._in_bare_key
             return at
-        return self._unexpected("a key in double quotes", text, at)
+        return self._unexpected(_KEY_EXPECTED, text, at)
 
     def _in_bare_key(self, text: str, at: int) -> int:
         end = _bare_key(text, at).end()
@@ -436,13 +575,31 @@ class JsonScanner:
             )
         path = self._here()
         self.events.append(JsonEvent(path, None, container.copy()))
+        is_list = type(container) is list
+        if not is_list:
+            self._settle()
+        elif not self._containers:
+            self._may_be_prose = self._accepts_prose
         self._containers.append(container)
         self._paths.append(path)
-        self._state = JsonScanner._first_item if type(container) is list else JsonScanner._first_key
+        self._state = JsonScanner._first_item if is_list else JsonScanner._first_key
         return at
+
+    def _settle(self) -> None:
+        """What is open is no prose."""
+        if self._may_be_prose:
+            self._may_be_prose = False
+            self.repairs += self._root_repairs
+            self._root_repairs = []
 
     def _close(self, at: int) -> int:
         container, path = self._containers.pop(), self._paths.pop()
+        if self._may_be_prose and self._is_in_prose and not self._containers:
+            self._empty, self._root_repairs = self._root_repairs, []
+            self._may_be_prose = False
+            self._state = JsonScanner._prose
+            return at + 1
+        self._settle()
         self.events.append(JsonEvent(path, None, container, True))
         if self._containers:
             self._put(container, path)
@@ -451,6 +608,7 @@ class JsonScanner:
         return at + 1
 
     def _put(self, value: Any, path: Path) -> None:
+        self._settle()
         outer = self._containers[-1]
         if type(outer) is list:
             outer.append(value)
@@ -472,6 +630,9 @@ class JsonScanner:
         state = self._state
         if state is JsonScanner._in_number:
             found = _number.match(self._token)
+            if found and not (found[1] or found[2]):
+                # As far as Python reads it. Whether that is a fault, the number's end shows: 1...1.0 is none.
+                found = _number.match(self._token, 0, (sys.get_int_max_str_digits() or len(self._token)))
             if found and found[0] != self._shown:
                 self._shown = found[0]
                 self.events.append(JsonEvent(self._here(), None, self._read_number(found)))
@@ -615,26 +776,38 @@ class JsonScanner:
                 if meant.startswith(word):
                     self._token = word
                     return len(text)
-        return self._no_json(f"a value is expected, not {word[0]!r}", at, word_at, is_word=True)
+        return self._no_json(f"a value is expected, not {word[0]!r}", at, word_at)
 
     # --- what is no JSON -------------------------------------------------------------------------------
 
     def _unexpected(self, expected: str, text: str, at: int) -> int:
         """Something else stands where a part of the structure is expected: a comment, or a fault."""
         char = text[at]
-        if not self._repairs and char in _HABIT_STARTS:
-            hint = " (`repair=True` may read it)"
-            return self._no_json(f"{expected} is expected, not {char!r}{hint}", at, is_word=char.isalpha())
         if self._repairs and char in "/#" and self._containers:
-            self._repair("comment", at)
-            self._behind_comment = self._state
-            self._state = JsonScanner._line_comment if char == "#" else JsonScanner._slash
+            self._begin_comment(char, at)
             return at + 1
-        return self._no_json(f"{expected} is expected, not {char!r}", at, is_word=char.isalpha())
+        hint = _HINT if not self._repairs and self._could_repair(char) else ""
+        return self._no_json(f"{expected} is expected, not {char!r}{hint}", at)
+
+    def _could_repair(self, char: str) -> bool:
+        """Whether `repair` would read what begins like this here."""
+        state = self._state
+        if char in "/#":
+            return bool(self._containers)
+        if state in _KEYS:
+            return char == "'" or _begins_key(char) or (char == "}" and state is JsonScanner._next_key)
+        if state in _VALUES:
+            return char in "'TFNIu" or (char == "]" and state is JsonScanner._next_item)
+        return False
+
+    def _begin_comment(self, mark: str, at: int) -> None:
+        self._repair("comment", at)
+        self._behind_comment = self._state
+        self._state = JsonScanner._line_comment if mark == "#" else JsonScanner._slash
 
     def _slash(self, text: str, at: int) -> int:
         if text[at] not in "/*":
-            raise self._error("a comment begins with // or /*", at)
+            return self._no_json("a comment begins with // or /*", at)
         self._state = JsonScanner._line_comment if text[at] == "/" else JsonScanner._block_comment
         return at + 1
 
@@ -660,22 +833,28 @@ class JsonScanner:
 
     def _repair(self, habit: Habit, at: int) -> None:
         # What stands outside of objects and lists may turn out to be prose.
-        repairs = self.repairs if self._containers else self._root_repairs
+        repairs = self.repairs if self._containers and not self._may_be_prose else self._root_repairs
         repairs.append(Repair(habit, self._at_fault(), self._before + at))
 
-    def _no_json(self, problem: str, at: int, fault_at: int | None = None, *, is_word: bool = False) -> int:
+    def _no_json(self, problem: str, at: int, fault_at: int | None = None) -> int:
         """The text at this place is no JSON: prose around the value, or a fault in it.
 
-        `fault_at` is where the fault begins, if that is not here. A word right behind brackets, "[note]", is
-        prose, too; if no JSON follows it, that was the fault.
+        `fault_at` is where the fault begins, if that is not here. In a list whose first item is not complete
+        it is prose, too, as in "[note]" and "[1-5]"; but no list in prose begins with a quote.
         """
         fault = self._error(problem, at if fault_at is None else fault_at)
-        in_brackets = is_word and self._state in _BEHIND_BRACKETS
-        if not self._accepts_prose or (self._containers and not (in_brackets and self._is_empty())):
+        if not self._accepts_prose or (
+            self._containers and (not self._may_be_prose or self._told is not None)
+        ):
             raise fault
         if self._containers:
+            self._tell_open()
             self._fault = self._fault or fault
+            self._inside = fault
             self._containers, self._paths = [], []
+            self._may_be_prose = False
+            if self._empty is not None:
+                self.events.append(JsonEvent((), None, []))
         self._root_repairs = []
         self._parts = []
         self._told = None
@@ -683,10 +862,6 @@ class JsonScanner:
         self._ticks = 0
         self._state = JsonScanner._prose
         return at
-
-    def _is_empty(self) -> bool:
-        """Whether all that is open are lists without an item."""
-        return all(container == [] for container in self._containers)
 
     def _error(self, problem: str, at: int) -> JsonError:
         position = self._before + at
@@ -705,7 +880,15 @@ class JsonScanner:
         return self._here()
 
 
-_BEHIND_BRACKETS: frozenset[State] = frozenset({JsonScanner._first_item, JsonScanner._in_word})
+def _begins_key(char: str) -> bool:
+    return char.isalpha() or char in "_$"
+
+
+_KEYS: frozenset[State] = frozenset({JsonScanner._first_key, JsonScanner._next_key})
+
+_VALUES: frozenset[State] = frozenset(
+    {JsonScanner._start, JsonScanner._value, JsonScanner._first_item, JsonScanner._next_item}
+)
 
 _BETWEEN: frozenset[State] = frozenset(
     {
@@ -725,8 +908,8 @@ _BETWEEN: frozenset[State] = frozenset(
 def parse_partial_json(text: str, *, prose: bool = True, repair: bool = False, partial: bool = True) -> Any:
     """The value of a text whose JSON may not be complete, as a stream would show it; None if it has none yet.
 
-    `prose` and `repair`: see `JsonScanner`. Raises `JsonError` for what is no JSON, and without `partial` for
-    what is not complete.
+    `prose` and `repair`: see `JsonScanner`. Raises `JsonError` for what is no JSON, such as `[note]` with no
+    JSON behind it, and without `partial` for what is not complete.
     """
     from millstream.wire.snapshots import JsonSnapshots
 
@@ -734,7 +917,7 @@ def parse_partial_json(text: str, *, prose: bool = True, repair: bool = False, p
     snapshots.take(scanner.feed(text))
     try:
         snapshots.take(scanner.finish())
-    except JsonError:
-        if not partial:
+    except JsonError as fault:
+        if not (partial and fault.truncated):
             raise
     return snapshots.value()
