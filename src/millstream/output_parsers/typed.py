@@ -153,7 +153,7 @@ def _steps(location: tuple[Key, ...], value: Any, *, is_missing: bool) -> tuple[
     """The path that pydantic tells, without what is none of its steps: which type of a union was tried."""
     path: list[Key] = []
     for step in location:
-        key = str(step) if isinstance(value, dict) else step
+        key: Any = str(step) if isinstance(value, dict) else step
         try:
             inside = value[key]
         except (LookupError, TypeError):
@@ -197,8 +197,9 @@ def _made_by_pydantic(adapter: Any, value: Any) -> Any:
     try:
         return adapter.validate_json(json.dumps(value))
     except (ValueError, RecursionError) as error:
-        if hasattr(error, "errors"):
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        errors = getattr(error, "errors", None)
+        if errors is not None:
+            first = errors(include_url=False, include_context=False, include_input=False)[0]
             if first["type"] != "json_invalid" or first["loc"]:
                 raise
     # Halves of characters, numbers of very many digits, great depth: what pydantic reads no JSON with.
