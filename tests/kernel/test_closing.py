@@ -2,15 +2,24 @@
 
 import asyncio
 import collections
+import itertools
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from millstream import Runnable, RunnableLambda, RunnableParallel
+from millstream import (
+    BaseChatModel,
+    Runnable,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    StrOutputParser,
+)
 from tests.kernel.steps import STAGES, Log, counting
 
 
@@ -293,3 +302,179 @@ def test_a_finally_that_raises_replaces_nothing_and_closes_the_rest() -> None:
     with pytest.raises(ValueError, match="in finally"):
         stream.close()
     assert ends(log) == ["last", "bad", "source"]
+
+
+# --- A `finally` that waits, in what feeds steps that run at once -------------------------------------------
+
+SECONDS = [0, 0.005]
+TIMES = 30
+
+
+async def endless(opened: Log, closed: Log, wait: float, end: float) -> AsyncIterator[str]:
+    opened.append("opened")
+    try:
+        for piece in itertools.repeat("a"):
+            await asyncio.sleep(wait)
+            yield piece
+    finally:
+        await asyncio.sleep(end)
+        closed.append("closed")
+
+
+async def hand_on(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for item in items:
+        yield item
+
+
+async def fail_at_once(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    yield await anext(items)
+    raise LookupError("branch")
+
+
+def as_model(*how: Any) -> Runnable[Any, Any]:
+    class Endless(BaseChatModel):
+        async def _stream(self, messages: Any, **kwargs: Any) -> AsyncIterator[str]:
+            async with aclosing(endless(*how)) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    yield piece
+
+    return Endless() | both(StrOutputParser())
+
+
+def both(step: Any) -> Runnable[Any, Any]:
+    return RunnableParallel(x=step, y=step)
+
+
+def as_generator(*how: Any) -> Runnable[Any, Any]:
+    async def step(items: Any) -> AsyncIterator[str]:
+        async with aclosing(endless(*how)) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                yield piece
+
+    return RunnableGenerator(step) | both(hand_on)
+
+
+def as_branches(opened: Log, closed: Log, wait: float, end: float) -> Runnable[Any, Any]:
+    async def numbers(items: Any) -> AsyncIterator[str]:
+        for piece in itertools.repeat("a"):
+            await asyncio.sleep(wait)
+            yield piece
+
+    async def branch(items: AsyncIterator[str]) -> AsyncIterator[str]:
+        opened.append("opened")
+        try:
+            async for item in items:
+                yield item
+        finally:
+            await asyncio.sleep(end)
+            closed.append("closed")
+
+    return RunnableGenerator(numbers) | both(branch)
+
+
+FED: dict[str, Callable[..., Runnable[Any, Any]]] = {
+    "a model": as_model,
+    "a generator": as_generator,
+    "the branches themselves": as_branches,
+    "one parallel step behind another": lambda *how: as_model(*how) | both(hand_on),
+    "one parallel step inside another": lambda *how: RunnableParallel(p=as_model(*how), q=hand_on),
+    "a branch that is a parallel step": lambda *how: (
+        RunnableGenerator(hand_on) | RunnableParallel(p=as_generator(*how), q=hand_on)
+    ),
+}
+
+
+async def closing(chain: Runnable[Any, Any]) -> None:
+    stream = chain.astream("?")
+    await anext(stream)
+    await stream.aclose()
+
+
+async def leaving(chain: Runnable[Any, Any]) -> None:
+    async for _ in chain.astream("?"):
+        break
+
+
+async def cancelling(chain: Runnable[Any, Any]) -> None:
+    begun = asyncio.Event()
+
+    async def consume() -> None:
+        async for _ in chain.astream("?"):
+            begun.set()
+
+    task = asyncio.create_task(consume())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def cancelling_the_body(chain: Runnable[Any, Any]) -> None:
+    begun = asyncio.Event()
+
+    async def consume() -> None:
+        async for _ in chain.astream("?"):
+            begun.set()
+            await asyncio.sleep(30)
+
+    task = asyncio.create_task(consume())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def failing(chain: Runnable[Any, Any]) -> None:
+    with pytest.raises(LookupError, match="branch"):
+        async for _ in (chain | {"a": fail_at_once, "b": hand_on}).astream("?"):
+            pass
+
+
+@pytest.mark.parametrize("end", SECONDS)
+@pytest.mark.parametrize("wait", SECONDS)
+@pytest.mark.parametrize("way", [closing, leaving, cancelling, cancelling_the_body, failing])
+@pytest.mark.parametrize("fed", FED)
+def test_a_finally_that_waits_is_cancelled_once(fed: str, way: Any, wait: float, end: float) -> None:
+    opened, closed = Log(), Log()
+
+    async def run() -> None:
+        chains = [FED[fed](opened, closed, wait, end) for _ in range(TIMES)]
+        await asyncio.gather(*map(way, chains))
+        for _ in range(1000):
+            if len(asyncio.all_tasks()) == 1 and len(closed) == len(opened):
+                break
+            await asyncio.sleep(0.005)
+
+    asyncio.run(run())
+    assert len(closed) == len(opened) >= TIMES
+
+
+def leaving_sync(chain: Runnable[Any, Any]) -> None:
+    for _ in chain.stream("?"):
+        break
+
+
+def closing_sync(chain: Runnable[Any, Any]) -> None:
+    stream = chain.stream("?")
+    next(stream)
+    stream.close()
+
+
+def failing_sync(chain: Runnable[Any, Any]) -> None:
+    with pytest.raises(LookupError, match="branch"):
+        for _ in (chain | {"a": fail_at_once, "b": hand_on}).stream("?"):
+            pass
+
+
+@pytest.mark.parametrize("end", SECONDS)
+@pytest.mark.parametrize("wait", SECONDS)
+@pytest.mark.parametrize("way", [leaving_sync, closing_sync, failing_sync])
+@pytest.mark.parametrize("fed", FED)
+def test_a_finally_that_waits_is_cancelled_once_in_a_private_loop(
+    fed: str, way: Any, wait: float, end: float
+) -> None:
+    opened, closed = Log(), Log()
+    chains = [FED[fed](opened, closed, wait, end) for _ in range(TIMES)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(way, chains))
+    assert len(closed) == len(opened) >= TIMES

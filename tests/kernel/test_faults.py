@@ -285,6 +285,147 @@ def test_a_plain_function_may_hand_on_a_coroutine(colour: Colour) -> None:
     assert colour.invoke(RunnableLambda(lambda text: inner.ainvoke(text)), "x") == "X"
 
 
+@pytest.mark.parametrize("where", ["chain", "branch", "both sides"])
+def test_a_cancel_from_a_thread_is_one_cancel_for_steps_inside_each_other(colour: Colour, where: str) -> None:
+    scopes: list[Any] = []
+    opened: list[str] = []
+    closed: list[str] = []
+
+    async def inner(items: AsyncIterator[Any]) -> AsyncIterator[int]:
+        opened.append("inner")
+        scopes.append(current_scope())
+        try:
+            yield 1
+            await asyncio.sleep(1e6)
+        finally:
+            await asyncio.sleep(0.002)
+            closed.append("inner")
+
+    async def outer(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        opened.append("outer")
+        try:
+            async for item in items:
+                yield item
+        finally:
+            await asyncio.sleep(0.002)
+            closed.append("outer")
+
+    def cancel() -> None:
+        while not scopes:
+            time.sleep(0.001)
+        time.sleep(0.01)
+        scope = scopes[-1]
+        while scope.parent is not None:
+            scope = scope.parent
+        scope.cancel()
+        scope.cancel()
+
+    chain: Any = RunnableGenerator(inner) | outer
+    if where == "branch":
+        chain = RunnablePassthrough() | {"a": chain, "b": hand_on}
+    elif where == "both sides":
+        chain = chain | {"a": outer, "b": outer}
+    for _ in range(10):
+        scopes.clear()
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        with pytest.raises(Cancelled):
+            colour.stream(chain, "x")
+        thread.join()
+    assert sorted(closed) == sorted(opened)
+
+
+def test_what_feeds_branches_that_have_ended_is_closed_in_full(colour: Colour) -> None:
+    closed: list[str] = []
+
+    async def source(items: AsyncIterator[Any]) -> AsyncIterator[str]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                yield "a"
+        finally:
+            await asyncio.sleep(0.005)
+            closed.append("closed")
+
+    async def first(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        yield await anext(items)
+
+    for _ in range(10):
+        colour.stream(RunnableGenerator(source) | {"a": first, "b": first}, "x")
+    assert len(closed) == 10
+
+
+def test_a_branch_is_stopped_after_a_run_inside_it_was_cancelled_alone() -> None:
+    scopes: list[Any] = []
+
+    async def waits(value: Any) -> Any:
+        scopes.append(current_scope())
+        await asyncio.sleep(1e6)
+
+    async def branch(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            await RunnableLambda(waits).ainvoke("x")
+        except Cancelled:
+            yield "caught"
+            await asyncio.sleep(1e6)
+
+    def cancel() -> None:
+        while not scopes:
+            time.sleep(0.001)
+        scopes[0].cancel()
+
+    async def run() -> None:
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        async with (RunnablePassthrough() | {"a": branch, "b": hand_on}).astream("x") as stream:
+            async for piece in stream:
+                if piece == {"a": "caught"}:
+                    break
+        thread.join()
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
+def test_a_cancel_that_finds_the_task_elsewhere_is_not_lost() -> None:
+    async def source(items: AsyncIterator[Any]) -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(1e6)
+
+    def computes(items: Iterator[Any]) -> Iterator[Any]:
+        yield next(items)
+        scope = current_scope()
+        assert scope is not None
+        while scope.parent is not None:
+            scope = scope.parent
+        scope.cancel()
+        time.sleep(0.05)  # the loop calls the aborts meanwhile, and nobody is in the source
+        yield next(items)
+
+    async def run() -> None:
+        stream = (RunnableGenerator(source) | computes).astream("x")
+        with pytest.raises(Cancelled):
+            async with stream:
+                await anext(stream._source)
+                await anext(stream._source)
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
+def test_an_abort_is_called_once() -> None:
+    from millstream.kernel.cancel import Cancellation
+
+    root = Cancellation()
+    node = Cancellation(root)
+    called: list[str] = []
+    node.register("a", lambda: called.append("a"))
+    node.cancel()
+    root.cancel()
+    node.cancel()
+    assert called == ["a"]
+    node.unregister("a")
+    assert not root._aborts
+
+
 def test_closing_a_stream_that_another_task_waits_for_ends_it_there() -> None:
     closed: list[str] = []
 

@@ -3,6 +3,11 @@
 It has no state, so there is one. A user's coroutines and async generators are awaited in place. A plain
 function may block, so it gets a worker thread; a plain generator gets one that runs ahead of its consumer by
 a bounded queue, since a switch of threads for each token would cost forty times as much.
+
+A cancel comes as an exception at whatever a task waits for, and a second one would cut short the `finally`
+blocks that run because of the first. So each task gets one for each cause: of several aborts that would wake
+it the outermost does, and a worker is told to end once, by an abort or by `stop`, and not while it closes a
+generator of the user's.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ import asyncio
 import contextvars
 import sys
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import suppress
 from functools import partial
@@ -129,6 +135,8 @@ class AsyncHost:
                 leave(token)
             pull = items.__anext__
             while True:
+                if abort.missed:
+                    scope.cancellation.check()
                 token = enter(scope)
                 abort.task = current_task()
                 try:
@@ -148,13 +156,20 @@ class AsyncHost:
         finally:
             abort.end()
             token = enter(scope)
+            worker = _workers.get(id(current_task()))
+            if worker is not None:
+                worker.close_begins()
             try:
                 if hasattr(items, "aclose"):
                     await items.aclose()
             finally:
                 leave(token)
-                if source is not None:
-                    await source.aclose()
+                try:
+                    if source is not None:
+                        await source.aclose()
+                finally:
+                    if worker is not None:
+                        worker.close_ends()
 
     async def pump(
         self, scope: Scope, produce: Produce, asks: _Asks | None = None
@@ -210,16 +225,49 @@ ASYNC_HOST = AsyncHost()
 
 
 class _Task:
-    __slots__ = ("_task",)
+    """A worker: a task that is told once to end."""
+
+    __slots__ = ("__weakref__", "_closing", "_late", "_task", "_told")
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self._task = task
+        self._told = False
+        self._closing = 0
+        self._late = False
+        _workers[id(task)] = self
 
     def stop(self) -> None:
+        """See `Worker`."""
+        self.tell()
+
+    def tell(self) -> bool:
+        """Cancel the task, if that was not done before; True if it is done now."""
+        if self._told:
+            return False
+        self._told = True
+        if self._closing:
+            self._late = True
+            return False
         self._task.cancel()
+        return True
+
+    def close_begins(self) -> None:
+        """Generators of the user's are closed: they are let finish."""
+        self._closing += 1
+
+    def close_ends(self) -> None:
+        """Now it can be cancelled, if it was to be meanwhile."""
+        self._closing -= 1
+        if self._late and not self._closing:
+            self._late = False
+            self._task.cancel()
 
     async def join(self) -> None:
         await _outlast(self._task, None)
+
+
+#: The workers that there are, by the `id` of their tasks, which they keep.
+_workers: weakref.WeakValueDictionary[int, _Task] = weakref.WeakValueDictionary()
 
 
 def _leave(token: contextvars.Token[Scope | None]) -> None:
@@ -256,12 +304,16 @@ class _TaskAbort:
     `task` is set only while the task is inside the user's code, so that nobody else's await is cancelled.
     """
 
-    __slots__ = ("_cancellation", "_fired", "_loop", "current_task", "task")
+    __slots__ = ("_around", "_cancellation", "_fired", "_loop", "current_task", "missed", "task")
 
     def __init__(self, cancellation: Cancellation) -> None:
         self.task: asyncio.Task[Any] | None = None
         self._cancellation = cancellation
         self._fired = False
+        #: Whether it was called while the task was elsewhere: it would wait in vain at the next pull.
+        self.missed = False
+        #: The run whose user's code reads this step, if any does.
+        self._around = CURRENT.get()
         self._loop = asyncio.get_running_loop()
         #: The task that runs now. Asked once a token.
         self.current_task: Callable[[], asyncio.Task[Any] | None] = asyncio.current_task
@@ -305,9 +357,20 @@ class _TaskAbort:
         call_in(self._loop, self._wake)
 
     def _wake(self) -> None:
-        if self.task is not None:
-            self._fired = True
-            self.task.cancel()
+        task = self.task
+        if task is None:
+            self.missed = True
+            return
+        around = self._around
+        if around is not None and around.cancellation.reason is not None and task.cancelling():
+            # The code that reads this step was cancelled as a whole: by its own abort, which comes first.
+            return
+        worker = _workers.get(id(task))
+        if worker is None or not self._cancellation.branch_is_over:
+            task.cancel()
+        elif not worker.tell():
+            return
+        self._fired = True
 
 
 class _Ask:

@@ -4,14 +4,15 @@ Nothing structured spans a `yield` here (PEP 789): the generator owns its worker
 through its channel and are raised bare, and its `finally` cancels, aborts and joins them, in that order.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import types
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
 from millstream.kernel.cancel import Cancellation
 from millstream.kernel.channel import Channel, Closed
 from millstream.kernel.host import Ended, Worker
-from millstream.kernel.scope import Scope
+from millstream.kernel.scope import Scope, current_scope
 from millstream.kernel.sources import Source
 
 Put = Callable[[Any], Awaitable[None]]
@@ -29,6 +30,9 @@ async def run_branches(
     host = scope.here
     channel = host.channel()
     cancellation = Cancellation(scope.cancellation)
+    cancellation.branch = True
+    if feeder is not None and scope.upstream is not None:
+        scope.upstream.branch = True
     inner = scope.branch(cancellation)
     cancellation.register(channel, channel.abort)
     workers: list[Worker] = []
@@ -94,9 +98,13 @@ async def run_shared(
     """
     cancellation = Cancellation(scope.cancellation)
     inner = scope.branch(cancellation)
-    inlets = [Inlet(inner) for _ in bodies]
+    reading = scope.branch(Cancellation(cancellation))
+    inlets = [Inlet(reading) for _ in bodies]
 
     async def feed(scope: Scope, put: Put) -> None:
+        # Now and not before: the aborts of the branches come before those of what they read (`_let_cancel`).
+        for inlet in inlets:
+            inlet.watch()
         await _share(scope, source, inlets)
 
     async def read(body: SharedBody, inlet: Inlet, scope: Scope, put: Put) -> None:
@@ -114,6 +122,8 @@ async def run_shared(
     finally:
         # The inlets end with this stream, whichever way it ends.
         cancellation.cancel()
+        for inlet in inlets:
+            inlet.abandon()
 
 
 async def _share(scope: Scope, source: Source[Any], inlets: "Sequence[Inlet]") -> None:
@@ -136,40 +146,72 @@ async def _share(scope: Scope, source: Source[Any], inlets: "Sequence[Inlet]") -
         inlet.end(failure)
 
 
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let the event loop run once."""
+    yield
+
+
 class Inlet:
     """One branch's share of a source that several branches read: itself a source."""
 
-    __slots__ = ("_cancellation", "_channel", "_done", "closed")
+    __slots__ = ("_cancellation", "_channel", "_done", "_scope", "closed")
 
     def __init__(self, scope: Scope) -> None:
         self._channel = scope.here.channel()
+        self._scope = scope
         self._cancellation = scope.cancellation
         self._done = False
         self.closed = False
+
+    def watch(self) -> None:
+        """Have a cancel wake the reader, from now on."""
         self._cancellation.register(self, self._channel.abort)
+        if self.closed:
+            self._cancellation.unregister(self)
 
     def __aiter__(self) -> "Inlet":
         return self
 
     async def __anext__(self) -> Any:
         if self._done or self.closed:
+            await self._let_cancel()
             raise StopAsyncIteration
         try:
             item = await self._channel.get()
         except Closed:
+            await self._let_cancel()
             if self.closed:
                 raise StopAsyncIteration from None
             self._cancellation.check()
             raise
         if type(item) is Ended:
             self._done = True
+            await self._let_cancel()
             item.check()
             raise StopAsyncIteration
         return item
 
+    async def _let_cancel(self) -> None:
+        """In a private loop, which stood still meanwhile: let a cancel that waits there arrive here.
+
+        Else it would arrive in the `finally` blocks that run because of what is raised here.
+        """
+        scope = self._scope
+        if scope.host.is_async or not scope.here.is_async:
+            return
+        reader = current_scope()
+        if reader is not None and reader.cancellation.reason is not None:
+            await _turn()
+
     async def aclose(self) -> None:
         """This branch reads no more; the others go on."""
         self.closed = True
+        self._channel.close()
+        self._cancellation.unregister(self)
+
+    def abandon(self) -> None:
+        """Nothing comes any more, and nobody waits for it."""
         self._channel.close()
         self._cancellation.unregister(self)
 

@@ -2,7 +2,9 @@
 
 A leaf that can block (a socket, a local model, a thread that waits) registers a thread-safe function that
 wakes it up: its *abort*. Cancelling a node marks it and calls every abort below it, from any thread, and
-only then does anybody wait for threads or tasks: abort before join.
+only then does anybody wait for threads or tasks: abort before join. Each abort is called once, however often
+the nodes above it are cancelled: what it wakes may be running `finally` blocks by then, which must not be cut
+short. A node's own aborts come before those of the nodes below it.
 
 A node is linked to its parent only while an abort is registered below it, so a run that never blocks costs
 one small object, and one that was forgotten leaves nothing behind.
@@ -28,12 +30,14 @@ _roots: "set[Cancellation]" = set()
 class Cancellation:
     """Whether a run, or a branch of one, was cancelled, and what to wake up if it is."""
 
-    __slots__ = ("_aborts", "inner", "parent", "set_here")
+    __slots__ = ("_aborts", "branch", "inner", "parent", "set_here")
 
     def __init__(self, parent: "Cancellation | None" = None, inner: bool = False) -> None:
         self.parent = parent
         #: Whether it only serves to end a part of a run early: to cancel the run, begin above it.
         self.inner = inner
+        #: Whether it ends a branch: what is below it runs in workers of its own.
+        self.branch = False
         self.set_here: BaseException | None = None
         self._aborts: dict[object, Abort | Cancellation] = {}
 
@@ -43,6 +47,14 @@ class Cancellation:
         if self.set_here is None and self.parent is not None:
             return self.parent.reason
         return self.set_here
+
+    @property
+    def branch_is_over(self) -> bool:
+        """Whether the whole branch, or run, was cancelled, and not only a run that was started inside it."""
+        node = self
+        while not node.branch and node.parent is not None:
+            node = node.parent
+        return node.reason is not None
 
     def check(self) -> None:
         """Raise the reason if this node was cancelled."""
@@ -59,21 +71,31 @@ class Cancellation:
 
     def _abort_below(self) -> None:
         failed: Exception | None = None
-        for abort in self._snapshot():
+        # Its own first: that wakes the outermost code of a task, which the others leave the task to.
+        for key, abort in sorted(self._snapshot(), key=_is_node):
             try:
                 if isinstance(abort, Cancellation):
                     abort._abort_below()
                 else:
-                    abort()
+                    self._call(key)
             except Exception as error:  # the others are called all the same
                 failed = error
         if failed is not None:
             raise failed
 
-    def _snapshot(self) -> "list[Abort | Cancellation]":
+    def _call(self, key: object) -> None:
+        """Call an abort, unless another thread was first, or it is not wanted any more."""
+        abort: Abort | Cancellation = _called
+        with _lock:
+            if key in self._aborts:
+                # Its place is kept, for `unregister`.
+                abort, self._aborts[key] = self._aborts[key], _called
+        abort()  # type: ignore[operator]
+
+    def _snapshot(self) -> "list[tuple[object, Abort | Cancellation]]":
         while True:
             try:
-                return list(self._aborts.values())
+                return list(self._aborts.items())
             except RuntimeError:  # it changed meanwhile
                 continue
 
@@ -93,7 +115,7 @@ class Cancellation:
                 entry = name = node
                 node = node.parent
         if self.reason is not None:
-            abort()
+            self._call(key)
 
     def unregister(self, key: object) -> None:
         """Forget an abort. Forgetting it twice is harmless."""
@@ -114,6 +136,14 @@ class Cancellation:
             yield
         finally:
             self.unregister(key)
+
+
+def _is_node(entry: "tuple[object, Abort | Cancellation]") -> bool:
+    return isinstance(entry[1], Cancellation)
+
+
+def _called() -> None:
+    """What stands for an abort that was called."""
 
 
 def cancel_everything() -> None:
