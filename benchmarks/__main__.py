@@ -4,12 +4,23 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import answers, counting, gathering, imports, json_values, machine, memory, per_token, table
+from benchmarks import (
+    answers,
+    counting,
+    events,
+    gathering,
+    imports,
+    json_values,
+    machine,
+    memory,
+    per_token,
+    table,
+)
 from benchmarks.measure import ROUNDS, TURNS
 from benchmarks.rows import Row
 
 _HERE = Path(__file__).parent
-_PARTS = (per_token, answers, json_values, gathering, imports, memory, counting)
+_PARTS = (per_token, answers, events, json_values, gathering, imports, memory, counting)
 
 
 def main() -> int:

@@ -7,13 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from millstream.documents import *
+    from millstream.embeddings import *
     from millstream.errors import *
+    from millstream.events import *
     from millstream.language_models import *
     from millstream.messages import *
     from millstream.output_parsers import *
     from millstream.prompts import *
     from millstream.providers.local import *
+    from millstream.retrievers import *
     from millstream.runnables import *
+    from millstream.tools import *
+    from millstream.vectorstores import *
     from millstream.wire import *
 
 __version__ = "0.1.0"
@@ -21,11 +27,15 @@ __version__ = "0.1.0"
 # Where each name lives: the `__all__` of its module. Written out here, so that nothing is imported to know
 # it; a test holds both equal. The imports above say the same to type checkers and editors.
 _HOMES = {
+    "documents": "Document",
+    "embeddings": "Embeddings",
     "errors": (
-        "Cancelled CoercionError ConfigError ContextLengthError InputError JsonError JsonLimitError "
-        "MillstreamError MissingDependency ModelError OutputParserException PromptInputError "
-        "RecursionLimitError TemplateError"
+        "Cancelled CoercionError ConfigError ContextLengthError EmbeddingError InputError "
+        "JsonError JsonLimitError MillstreamError MissingDependency ModelError "
+        "OutputParserException PromptInputError RecursionLimitError TemplateError "
+        "ToolException ToolInputError VectorStoreError"
     ),
+    "events": "StreamEvent adispatch_custom_event dispatch_custom_event",
     "language_models": "BaseChatModel BaseLLM ModelInput init_chat_model register_chat_model",
     "messages": (
         "AIMessage AIMessageChunk AnyMessage BaseMessage BaseMessageChunk ChatMessage "
@@ -45,13 +55,16 @@ _HOMES = {
         "ChatMessagePromptTemplate ChatPromptTemplate HumanMessagePromptTemplate "
         "MessagesPlaceholder PromptTemplate SystemMessagePromptTemplate"
     ),
-    "providers.local": "ChatLocal LocalLLM",
+    "providers.local": "ChatLocal LocalEmbeddings LocalLLM",
+    "retrievers": "BaseRetriever",
     "runnables": (
         "AddableDict Run Runnable RunnableAssign RunnableBinding RunnableBranch RunnableConfig "
         "RunnableEach RunnableGenerator RunnableLambda RunnableMap RunnableParallel "
         "RunnablePassthrough RunnablePick RunnableRetry RunnableSequence RunnableWithFallbacks "
         "chain coerce_to_runnable"
     ),
+    "tools": "BaseTool StructuredTool convert_to_anthropic_tool convert_to_openai_tool tool",
+    "vectorstores": "FAISS InMemoryVectorStore VectorStore VectorStoreRetriever",
     "wire": "JsonEvent JsonScanner JsonSnapshots Repair parse_partial_json",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

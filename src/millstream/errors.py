@@ -12,6 +12,7 @@ __all__ = [
     "CoercionError",
     "ConfigError",
     "ContextLengthError",
+    "EmbeddingError",
     "InputError",
     "JsonError",
     "JsonLimitError",
@@ -22,6 +23,9 @@ __all__ = [
     "PromptInputError",
     "RecursionLimitError",
     "TemplateError",
+    "ToolException",
+    "ToolInputError",
+    "VectorStoreError",
 ]
 
 
@@ -137,3 +141,35 @@ class JsonError(MillstreamError, ValueError):
 
 class JsonLimitError(JsonError):
     """A JSON text goes beyond a limit of whoever reads it: nesting, digits or length."""
+
+
+class EmbeddingError(MillstreamError, ValueError):
+    """Vectors that cannot be used: too few, too many, of another length, or with numbers that are none."""
+
+
+class VectorStoreError(MillstreamError, ValueError):
+    """A vector store cannot be saved, or what was saved cannot be read. `path` is the file or folder."""
+
+    def __init__(self, message: str, *, path: object) -> None:
+        self.path = str(path)
+        super().__init__(message)
+
+
+class ToolException(MillstreamError):
+    """A tool could not do what it was asked for: raise it in yours, with words that the model may read.
+
+    A tool with `handle_tool_error` answers with them, instead of raising.
+    """
+
+
+class ToolInputError(InputError, ValueError):
+    """A tool was called with arguments that it does not take.
+
+    `tool` is its name. `path` is the argument at fault and the place in it, keys and indices from the outside
+    in, empty for all of them together. A tool with `handle_validation_error` tells the model instead.
+    """
+
+    def __init__(self, message: str, *, tool: str, path: Iterable[str | int] = ()) -> None:
+        super().__init__(message)
+        self.tool = tool
+        self.path = tuple(path)

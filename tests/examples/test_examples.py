@@ -11,7 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = Path(__file__).parents[2] / "src"
-LOCAL = {"countries.py", "hello.py", "sentences.py", "typed.py"}
+LOCAL = {"countries.py", "hello.py", "retrieval.py", "sentences.py", "typed.py"}
 SECONDS = 100
 
 # What each prints; None where only the fact counts that it prints something.
@@ -48,6 +48,15 @@ Whole           astream ['rivers bend slowly', '']
 AsyncWhole      astream ['rivers bend slowly', '']
 """,
     "prompts.py": None,
+    "tools.py": """\
+{'type': 'string', 'description': 'its English name'}
+1233 km
+1 success 2850 km
+2 error No river is called Styx. Known: Danube, Rhine.
+measuring the Danube
+measuring the Rhine
+{'Danube': 2850, 'Rhine': 1233}
+""",
 }
 
 
@@ -127,6 +136,17 @@ def test_a_typed_answer_fills() -> None:
     assert first == "Country(name=None, capital=None, population=None)"
     assert len(others) > 3
     assert told == "Madrid is the capital of Spain."
+
+
+@pytest.mark.local
+def test_retrieval_answers_from_the_documents() -> None:
+    found, answer = run("retrieval.py").splitlines()
+    assert found == (
+        "[[Document(page_content='harrison worked at kensho'), "
+        "Document(page_content='harrison likes spicy food')]]"
+    )
+    assert answer.count("|") > 5
+    assert "kensho" in answer.replace("|", "").lower()
 
 
 def test_every_example_says_what_it_is() -> None:

@@ -32,6 +32,9 @@ def test_lines_may_be_left_out() -> None:
 
 
 @pytest.mark.local
-@pytest.mark.parametrize(("page", "example"), [("json.md", "countries.py"), ("structured.md", "typed.py")])
+@pytest.mark.parametrize(
+    ("page", "example"),
+    [("json.md", "countries.py"), ("structured.md", "typed.py"), ("retrieval.md", "retrieval.py")],
+)
 def test_the_guide_shows_what_the_example_prints(page: str, example: str) -> None:
     assert matches(shown(page, example), run(example).splitlines())

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 
 from millstream.errors import ConfigError, OutputParserException
 from millstream.output_parsers import JsonOutputParser, PydanticOutputParser
-from millstream.output_parsers.typed import _mentions, _shape_of
+from millstream.schemas import _shape_of, mentioned
 from millstream.testing import FakeChatModel
 from tests.wire.properties import cut
 from tests.wire.strategies import places
@@ -835,8 +835,8 @@ def test_type_variables_stand_for_types():
 def test_a_generic_type_that_never_ends():
     shape = _shape_of(Growing[StructCity])
     assert isinstance(shape.inside("inner").inside("item").inside(0).made({}), StructCity)
-    assert not _mentions(Growing[StructCity], lambda each: each is Decimal)
-    assert _mentions(Growing[Decimal], lambda each: each is Decimal)
+    assert not any(each is Decimal for each in mentioned(Growing[StructCity]))
+    assert any(each is Decimal for each in mentioned(Growing[Decimal]))
 
 
 def test_tuples_of_several_types():

@@ -917,3 +917,302 @@ _differs(
     ours="`ConfigError` (a `TypeError`) when the parser is made.",
     why="Python 3.14 does not have them any more.",
 )
+
+TOOLS = "Tools"
+
+_differs(
+    TOOLS,
+    "tool-schemas",
+    "What a tool's `args`, `args_schema` and `tool_call_schema` are",
+    peer="`args` has a title for each argument, and references to definitions that it does not hold. "
+    "`args_schema` of a function and `tool_call_schema` are pydantic models.",
+    ours="`args` has no titles, and the definitions in their places. `args_schema` of a function is a "
+    "TypedDict, and `tool_call_schema` the JSON schema itself.",
+    why="It is what a model is told, and needs no pydantic.",
+)
+_differs(
+    TOOLS,
+    "tool-recursive-schemas",
+    "Types that hold themselves, in what a server is told",
+    peer="The definitions are left away, and what holds itself is told to be anything.",
+    ours="They stand in `$defs`, where the references lead to.",
+    why="The model is told the whole type.",
+)
+_differs(
+    TOOLS,
+    "tool-descriptions",
+    "A docstring of several lines as the description",
+    peer="The lines after the first keep their indentation.",
+    ours="Without it.",
+    why="It is where the function stands in its file, and costs tokens.",
+)
+_differs(
+    TOOLS,
+    "tool-docstrings",
+    "A docstring without a blank line before `Args:`",
+    peer="`ValueError`.",
+    ours="It is read.",
+    why="It is what was meant.",
+)
+_differs(
+    TOOLS,
+    "tool-mistakes",
+    "Errors about how a tool is written",
+    peer="`ValueError`.",
+    ours="`ConfigError`, a `TypeError`.",
+    why="One kind of mistake, one kind of error.",
+)
+_differs(
+    TOOLS,
+    "tool-input-errors",
+    "Arguments that are wrong",
+    peer="pydantic's `ValidationError`, a `ValueError`, which shows the values.",
+    ours="`ToolInputError`, a `ValueError` and a `TypeError`, with the tool's name and the path of the "
+    "fault, and without the values.",
+    why="It can be caught by one name, and what was given may be secret.",
+)
+_differs(
+    TOOLS,
+    "tool-validation-texts",
+    "`handle_validation_error=True`",
+    peer="The model is told that there was an error.",
+    ours="It is told which argument is wrong, and how.",
+    why="It can mend its call.",
+)
+_differs(
+    TOOLS,
+    "tool-validation-inside",
+    "A `ValidationError` of pydantic's that a tool's own code raises",
+    peer="Is taken for a wrong argument, and handled as one.",
+    ours="Is raised.",
+    why="The model did nothing wrong.",
+)
+_differs(
+    TOOLS,
+    "tool-lax-values",
+    "`True` or a text with blanks for a number, `yes` or `on` for a truth value",
+    peer="Are taken.",
+    ours="Are taken if there is a type of pydantic's among the arguments, and else a `ToolInputError`. A "
+    "number as a text is taken always, and so are `true` and `1`.",
+    why="msgspec reads them, without pydantic.",
+)
+_differs(
+    TOOLS,
+    "tool-texts-are-read",
+    "A text as the input of a tool whose argument is no text",
+    peer="Is checked, and then handed on as a text.",
+    ours="Is read as the argument's type.",
+    why="It is what was checked.",
+)
+_differs(
+    TOOLS,
+    "tool-any-arguments",
+    "A function with `**others`",
+    peer="They are described as one argument of that name, and what is given is dropped.",
+    ours="The schema says that there may be others, and they are handed on.",
+    why="It is what was written.",
+)
+_differs(
+    TOOLS,
+    "tool-parameters",
+    "Parameters named `config` or `run_manager` in a function",
+    peer="`config` without a type is an argument for the model to give. `run_manager` is hidden, and "
+    "missing when the function is called.",
+    ours="Both are hidden and filled, as `callbacks` is.",
+    why="It is what was meant.",
+)
+_differs(
+    TOOLS,
+    "tool-keywords",
+    "Keywords of a call, or of `bind`",
+    peer="Have no effect.",
+    ours="Are arguments, and replace those of the input.",
+    why="A program can fill an argument that a model shall not choose.",
+)
+_differs(
+    TOOLS,
+    "tool-json-schemas",
+    "Tools whose `args_schema` is a JSON schema",
+    peer="A text is a `ValueError`. What is missing is an error of the function's.",
+    ours="A text is taken for the only argument. What is missing is a `ToolInputError`.",
+    why="A tool takes the same inputs wherever its schema is from.",
+)
+_differs(
+    TOOLS,
+    "tool-schema-classes",
+    "Dataclasses, TypedDicts and msgspec's structs as `args_schema`",
+    peer="`TypeError`: only pydantic models are taken.",
+    ours="Are taken.",
+    why="Every kind of record can be a parameter, too.",
+)
+_differs(
+    TOOLS,
+    "tool-classes",
+    "Tools that are classes",
+    peer="`_run` has to be there. Attributes that nobody knows are dropped. Without an `args_schema` the "
+    "arguments are not checked.",
+    ours="`_arun` alone is enough. Unknown attributes are a `ConfigError`. The arguments are checked by the "
+    "types of `_run`.",
+    why="A tool does the same in each form, and a misspelt name is found.",
+)
+_differs(
+    TOOLS,
+    "tool-generators",
+    "Generator functions as tools",
+    peer="The generator itself is the answer.",
+    ours="What they yield is streamed, and together it is the answer, unless the generator returns one.",
+    why="A long tool can say how far it is.",
+)
+_differs(
+    TOOLS,
+    "tool-calls-without-an-id",
+    "A tool call without an id",
+    peer="With None the answer is no message, and without the key it is a `KeyError`.",
+    ours="A `ToolMessage` whose `tool_call_id` is empty.",
+    why="Some local models give none, and a call is answered with a message.",
+)
+
+RETRIEVAL = "Retrieval"
+
+_differs(
+    RETRIEVAL,
+    "one-method-of-either-colour",
+    "What one has to write for a retriever, embeddings or a vector store",
+    peer="The sync methods, all that are abstract, or the class cannot be made: `embed_query` too, and "
+    "`_get_relevant_documents` beside `_aget_relevant_documents`.",
+    ours="One method, `def` or `async def`; the others follow, in both colours.",
+    why="A client that awaits needs no second copy.",
+)
+_differs(
+    RETRIEVAL,
+    "documents-as-text",
+    "How a `Document` is shown",
+    peer="Its `repr` holds the id, and empty metadata.",
+    ours="The text, and metadata if there are any, as its `str` does in both.",
+    why="A list of documents in a prompt is shown by their `repr`, and an id tells a model nothing.",
+)
+_differs(
+    RETRIEVAL,
+    "equal-scores",
+    "Documents that are equally near to a query",
+    peer="Come in the order of numpy's sort, backwards: of few documents, the last that was added first.",
+    ours="The one that was added first comes first.",
+    why="The order is always the same.",
+)
+_differs(
+    RETRIEVAL,
+    "filters-as-dicts",
+    "`filter` of a search in an `InMemoryVectorStore`",
+    peer="A function of a document. With a dict, `TypeError`.",
+    ours="A function, or a dict of the metadata that a document must have.",
+    why="Most filters ask for equal values.",
+)
+_differs(
+    RETRIEVAL,
+    "relevance-in-memory",
+    "`similarity_score_threshold` with an `InMemoryVectorStore`",
+    peer="`NotImplementedError`.",
+    ours="A document's relevance is its score, the cosine, at least 0 and at most 1.",
+    why="It is there.",
+)
+_differs(
+    RETRIEVAL,
+    "search-options",
+    "Options of a search that it does not have",
+    peer="Some are ignored, others are a `TypeError` when the chain runs. A threshold has to be a `float`.",
+    ours="`ConfigError` (a `TypeError`) from `as_retriever`, and `TypeError` from a search. A `k` below 0 is "
+    "an error, too.",
+    why="A misspelt option was silently without effect.",
+)
+_differs(
+    RETRIEVAL,
+    "vectors-that-do-not-fit",
+    "Embeddings of another length, or with numbers that are none",
+    peer="Are kept, and every search fails then (`ValueError`), or warns.",
+    ours="`EmbeddingError` (a `ValueError`) when they are added; the store stays as it was.",
+    why="One bad answer of a server does not spoil a store.",
+)
+_differs(
+    RETRIEVAL,
+    "too-few-ids",
+    "Fewer ids than texts",
+    peer="The texts without an id are not added, and nothing is said.",
+    ours="`InputError` (a `TypeError`).",
+    why="Nothing is lost.",
+)
+_differs(
+    RETRIEVAL,
+    "retriever-keywords",
+    "Keywords of a call for a retriever that is written for sync code",
+    peer="Under async verbs, `TypeError`.",
+    ours="They are handed on in both colours.",
+    why="A chain that works under one verb works under all.",
+)
+_differs(
+    RETRIEVAL,
+    "retriever-answers",
+    "A retriever whose method returns no list",
+    peer="Whatever it is goes on to the next step.",
+    ours="A tuple becomes a list; anything else is an `InputError`.",
+    why="A forgotten `return` is found where it is.",
+)
+
+
+EVENTS = "Events"
+
+_differs(
+    EVENTS,
+    "events-errors",
+    "A step that fails",
+    peer="Its start has no end; the error is raised.",
+    ours="`on_<type>_error` of each run that it ends, with `data['error']`, and then the error is raised.",
+    why="Every start has an end, and who watches is told first.",
+)
+_differs(
+    EVENTS,
+    "events-cut-short",
+    "A step whose stream is closed before its end",
+    peer="It is read to its end all the same, for the record: the model writes on.",
+    ours="`on_<type>_error` with `Cancelled`; also where code dropped a stream that it had begun to read.",
+    why="Who reads no more pays for no more; and every start has an end, inside the run around it.",
+)
+_differs(
+    EVENTS,
+    "events-whole-answers",
+    "The answer in the end of a model that streamed",
+    peer="Without the last, empty chunk, and so without the usage that it carries.",
+    ours="All chunks.",
+    why="It is the whole answer.",
+)
+_differs(
+    EVENTS,
+    "events-input-of-the-run",
+    "The input of the run, where its first event is filtered out",
+    peer="It stands in whichever event comes first, in place of that event's own.",
+    ours="It stands in the run's first event, and nowhere else.",
+    why="An event tells of its own run.",
+)
+_differs(
+    EVENTS,
+    "events-sync",
+    "Event streams in sync code",
+    peer="There are none.",
+    ours="`stream_events`, live: the run has a thread of its own.",
+    why="Sync programs have users who wait, too.",
+)
+_differs(
+    EVENTS,
+    "events-backpressure",
+    "A reader of events that is slow",
+    peer="The run goes on, and its events are kept.",
+    ours="The run waits: it is at most `buffer` events (64) ahead.",
+    why="Memory is bounded, and nobody pays for words that nobody reads.",
+)
+_differs(
+    EVENTS,
+    "events-numbers",
+    "The order and the time of events",
+    peer="Not told.",
+    ours="`seq`, from 1 and without a gap, and `time`.",
+    why="Who resumes a stream, or shows how long a step took, needs them.",
+)

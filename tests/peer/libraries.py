@@ -9,6 +9,8 @@ import langchain_core.output_parsers
 import langchain_core.prompts
 import langchain_core.runnables
 import langchain_core.runnables.utils
+import langchain_core.tools
+import langchain_core.utils.function_calling
 from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
 from langchain_core.language_models.llms import LLM
 from langchain_core.messages import AIMessageChunk
@@ -128,6 +130,8 @@ PEER = Library(
     "langchain-core",
     lambda answers, name: PeerChat(turn=_Turns(answers), name=name),
     lambda answers, name: PeerLLM(turn=_Turns(answers), name=name),
+    langchain_core.tools,  # before messages, where `tool` is a module
+    langchain_core.utils.function_calling,
     langchain_core.runnables,
     langchain_core.runnables.utils,
     langchain_core.messages,

@@ -21,14 +21,15 @@ SharedBody = Callable[["Inlet", Scope, Put], Awaitable[None]]
 
 
 async def run_branches(
-    scope: Scope, bodies: Sequence[Body], feeder: Body | None = None
+    scope: Scope, bodies: Sequence[Body], feeder: Body | None = None, channel: Channel | None = None
 ) -> AsyncGenerator[Any, None]:
     """Run every body at once; yields what they `put`, as it comes. The first error ends the others.
 
-    A `feeder` runs beside them, and is ended when they have ended.
+    A `feeder` runs beside them, and is ended when they have ended. Without a `channel` it is the host's.
     """
     host = scope.here
-    channel = host.channel()
+    if channel is None:
+        channel = host.channel()
     cancellation = Cancellation(scope.cancellation)
     cancellation.branch = True
     if feeder is not None and scope.upstream is not None:

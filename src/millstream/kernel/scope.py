@@ -145,6 +145,8 @@ class Scope(msgspec.Struct, eq=False):
     gives: Flow | None = None
     #: What the run of a model cost, once that is known: for whoever watches it.
     usage: Any = None
+    #: Who watches this run and all that run below it.
+    audience: "tuple[Watcher, ...]" = ()
 
     @property
     def name(self) -> str:
@@ -255,6 +257,8 @@ class Scope(msgspec.Struct, eq=False):
             upstream=self.upstream,
             takes=self.takes,
             gives=self.gives,
+            watchers=self.watchers,
+            audience=self.audience,
         )
 
 

@@ -4,8 +4,9 @@ A step's own code never observes itself. With nobody watching, the wrapper hands
 generator, and a token passes through nothing else.
 """
 
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, ClassVar, Protocol
 
 from millstream.kernel.cancel import Cancellation
 from millstream.kernel.host import Host
@@ -56,8 +57,30 @@ class Step(Protocol):
         """and who watches its runs."""
         ...
 
+    @property
+    def _run_type(self) -> str:
+        """What kind of step it is, for those who watch: `chain`, `chat_model`, `prompt`, ..."""
+        ...
+
+    #: Whether it has a way of its own to turn a stream into a stream; else it waits, and answers once.
+    _transforms: ClassVar[bool]
+    #: Whether it needs its whole input before it begins, and streams then.
+    _takes_whole: ClassVar[bool]
+
+    def _shown_input(self, input: Any) -> Any:
+        """Its input, as events show it."""
+        ...
+
+    def _shown_output(self, output: Any) -> Any:
+        """Its output, as events show it."""
+        ...
+
     def get_name(self) -> str:
         """The name of its runs."""
+        ...
+
+    def _together(self, items: list[Any]) -> Any:
+        """The answer that the items of its stream make."""
         ...
 
     def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Coroutine[Any, Any, Any]:
@@ -72,8 +95,21 @@ class Step(Protocol):
 class Watcher(Protocol):
     """Sees one run from its start to its end. Exactly one of `ended` and `failed` follows a start."""
 
-    async def started(self, scope: Scope) -> None:
-        """The run begins; its input may still be on its way."""
+    @property
+    def sees_items(self) -> bool:
+        """Whether it is told of each item. A model that is asked for an answer streams it then."""
+        ...
+
+    async def started(self, scope: Scope, input: Any) -> None:
+        """The run begins. `input` is `NOTHING` if it is still on its way."""
+        ...
+
+    def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
+        """The run gave an item of its output. What it answers is awaited: once a token, None is cheaper."""
+        ...
+
+    async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
+        """A user's code inside the run told of something. Without `may_await` it must not suspend."""
         ...
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
@@ -91,7 +127,10 @@ def _enter(
     """Open the scope of a step below `parent`, seeing through a binding."""
     bound = step._bound
     if bound is None:
-        return step, Scope(step, parent, parent.host, parent.cancellation, parent.settings, tag), kwargs
+        scope = Scope(step, parent, parent.host, parent.cancellation, parent.settings, tag)
+        if parent.audience:
+            scope.audience = scope.watchers = parent.audience
+        return step, scope, kwargs
     config = step._bound_config
     scope = Scope(
         bound,
@@ -102,7 +141,8 @@ def _enter(
         tag,
         config.get("run_name"),
         config.get("run_id"),
-        step._bound_watchers,
+        (*parent.audience, *step._bound_watchers),
+        audience=parent.audience,
     )
     return bound, scope, {**step._bound_kwargs, **kwargs}
 
@@ -119,21 +159,25 @@ def enter_root(
         if type(given.get("callbacks")) is Nesting:
             parent = given["callbacks"].scope
             given = {**given, "callbacks": None}
+    audience: tuple[Watcher, ...] = ()
     if parent is not None:
-        settings = parent.settings
+        settings, audience = parent.settings, parent.audience
     run_name = run_id = None
-    watchers: tuple[Watcher, ...] = ()
+    watchers = audience
     bound = step._bound
     if bound is not None:
         settings = settings.merged(step._bound_config)
         run_name, run_id = step._bound_config.get("run_name"), step._bound_config.get("run_id")
-        watchers, kwargs, step = step._bound_watchers, {**step._bound_kwargs, **kwargs}, bound
+        watchers, kwargs, step = (*audience, *step._bound_watchers), {**step._bound_kwargs, **kwargs}, bound
     if given:
         settings = settings.merged(given)
         run_name, run_id = given.get("run_name") or run_name, given.get("run_id") or run_id
     cancellation = Cancellation(None if parent is None else parent.cancellation)
     run_id = None if run_id is None else str(run_id)
-    return step, Scope(step, parent, host, cancellation, settings, None, run_name, run_id, watchers), kwargs
+    scope = Scope(step, parent, host, cancellation, settings, None, run_name, run_id, watchers)
+    if audience:
+        scope.audience = audience
+    return step, scope, kwargs
 
 
 def answer(
@@ -189,42 +233,96 @@ def run_stream(
 
 
 async def _watched_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:
-    for watcher in scope.watchers:
-        await watcher.started(scope)
     try:
-        output = await step._answer(input, scope, **kwargs)
+        for watcher in scope.watchers:
+            await watcher.started(scope, input)
+        if step._takes_whole and any(watcher.sees_items for watcher in scope.watchers):
+            output = await _streamed_answer(step, input, scope, kwargs)
+        else:
+            output = await step._answer(input, scope, **kwargs)
     except BaseException as error:
         note_step(error, scope)
-        for watcher in scope.watchers:
-            await watcher.failed(scope, input, error)
+        await _tell_failure(scope, input, error)
         raise
     for watcher in scope.watchers:
         await watcher.ended(scope, input, output)
     return output
 
 
-async def _watched_stream(
+async def _streamed_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:
+    """The answer of a step that can stream, with its items shown to those who want to see them."""
+    items: list[Any] = []
+    tell = [watcher.streamed for watcher in scope.watchers if watcher.sees_items]
+    async with scope.reading(step._transform(Single(input), scope, **kwargs)) as stream:
+        async for item in stream:
+            items.append(item)
+            for streamed in tell:
+                if (telling := streamed(scope, item)) is not None:
+                    await telling
+    return step._together(items)
+
+
+def _watched_stream(
     step: Step, source: Source[Any], scope: Scope, kwargs: Mapping[str, Any]
 ) -> AsyncGenerator[Any, None]:
-    seen = _Seen(source, scope.takes)
+    if step._transforms and not step._takes_whole:
+        return _watched_items(step, source, NOTHING, scope, kwargs)
+    return _watched_whole(step, source, scope, kwargs)
+
+
+async def _watched_whole(
+    step: Step, source: Source[Any], scope: Scope, kwargs: Mapping[str, Any]
+) -> AsyncGenerator[Any, None]:
+    async with scope.reading(source) as inputs:
+        input = await scope.gather(inputs)
+        if input is NOTHING:
+            return
+        if not step._transforms:
+            yield await _watched_answer(step, input, scope, kwargs)
+            return
+        async with scope.reading(_watched_items(step, Single(input), input, scope, kwargs)) as items:
+            async for item in items:
+                yield item
+
+
+async def _watched_items(
+    step: Step, source: Source[Any], input: Any, scope: Scope, kwargs: Mapping[str, Any]
+) -> AsyncGenerator[Any, None]:
+    watchers = scope.watchers
+    tell = [watcher.streamed for watcher in watchers if watcher.sees_items]
+    seen = source if type(source) is Single else _Seen(source, scope.takes)
     flow = scope.flow()
     items: list[Any] = []
-    for watcher in scope.watchers:
-        await watcher.started(scope)
     try:
-        async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
-            async for item in stream:
-                if flow.replaces:
-                    items = [item]
-                else:
-                    gathered(items, item)
-                yield item
-    except BaseException as error:
-        for watcher in scope.watchers:
-            await watcher.failed(scope, seen.value, error)
-        raise
+        if type(seen) is _Seen:
+            # The step before begins before this one.
+            await seen.begin()
+        try:
+            for watcher in watchers:
+                await watcher.started(scope, input)
+            async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
+                async for item in stream:
+                    if flow.replaces:
+                        items = [item]
+                    else:
+                        gathered(items, item)
+                    for streamed in tell:
+                        if (telling := streamed(scope, item)) is not None:
+                            await telling
+                    yield item
+        except BaseException as error:
+            await _tell_failure(scope, seen.value, error)
+            raise
+        for watcher in watchers:
+            await watcher.ended(scope, seen.value, _whole(items))
+    finally:
+        # Where the step never came to read it.
+        await seen.aclose()
+
+
+async def _tell_failure(scope: Scope, input: Any, error: BaseException) -> None:
     for watcher in scope.watchers:
-        await watcher.ended(scope, seen.value, _whole(items))
+        await watcher.failed(scope, input, error)
 
 
 def _whole(items: list[Any]) -> Any:
@@ -238,20 +336,25 @@ def _whole(items: list[Any]) -> Any:
 
 
 class _Seen:
-    """A source that remembers what was read from it."""
+    """A source that remembers what was read from it. `begin` reads its first item ahead."""
 
-    __slots__ = ("_flow", "_items", "_source")
+    __slots__ = ("_first", "_flow", "_items", "_source")
 
     def __init__(self, source: Source[Any], flow: Flow | None) -> None:
         self._source = source
         self._flow = flow
         self._items: list[Any] = []
+        self._first: list[Any] = []
+
+    async def begin(self) -> None:
+        with suppress(StopAsyncIteration):
+            self._first.append(await self._source.__anext__())
 
     def __aiter__(self) -> "_Seen":
         return self
 
     async def __anext__(self) -> Any:
-        item = await self._source.__anext__()
+        item = self._first.pop() if self._first else await self._source.__anext__()
         if self._flow is not None and self._flow.replaces:
             self._items = [item]
         else:

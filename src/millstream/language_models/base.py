@@ -22,6 +22,8 @@ class LanguageModel(Runnable[Input, Output]):
     an `async def` runs on a private loop.
     """
 
+    _takes_whole = True
+
     _stream: Any = None
     _generate: Any = None
 

@@ -53,6 +53,14 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
     or an estimate (`usage_metadata.estimated`) if the model reports none. All chunks of a run carry one id.
     """
 
+    _run_type = "chat_model"
+
+    def _together(self, items: list[Any]) -> AIMessage:
+        return gather_message(items)
+
+    def _shown_input(self, input: Any) -> Any:
+        return {"messages": [convert_to_messages(input)]}
+
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> AIMessage:
         messages = convert_to_messages(input)
         stamp = _Stamp(messages, scope)

@@ -19,6 +19,15 @@ class BaseLLM(LanguageModel[ModelInput, str]):
     `Human: ...`.
     """
 
+    _run_type = "llm"
+
+    def _shown_input(self, input: Any) -> Any:
+        return {"prompts": [_prompt(input)]}
+
+    def _shown_output(self, output: Any) -> Any:
+        generation = {"text": output, "generation_info": None, "type": "Generation"}
+        return {"generations": [[generation]], "llm_output": None}
+
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> str:
         if self._generate is not None and self._stream is not None:
             return _text(await self._whole(_prompt(input), scope, kwargs))

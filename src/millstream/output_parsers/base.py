@@ -16,6 +16,7 @@ class BaseOutputParser(Runnable[AIMessage | str, T_co]):
     In a stream it waits for the whole answer, and yields once.
     """
 
+    _run_type = "parser"
     _may_block = False
 
     @abstractmethod

@@ -11,7 +11,7 @@ import msgspec
 from millstream.errors import ConfigError, JsonError, OutputParserException
 from millstream.messages import AIMessageChunk
 from millstream.output_parsers.base import BaseOutputParser, text_of
-from millstream.output_parsers.typed import Target
+from millstream.schemas import Mismatch, Target
 from millstream.wire.json_patch import operations
 from millstream.wire.partial_json import MAX_DEPTH, MAX_DIGITS, JsonEvent, JsonScanner, Repair
 from millstream.wire.snapshots import JsonSnapshots
@@ -282,8 +282,15 @@ class _Typed(Reader):
         changed = self._snapshots.take(events, last=last)
         end = events[-1] if events else None
         if end is not None and end.complete and not end.path:
-            return [self._target.validated(end.value, self.text())]
+            return [self._validated(end.value)]
         return [self._snapshots.value()] if changed else []
 
     def value(self) -> Any:
         return self._snapshots.value()
+
+    def _validated(self, value: Any) -> Any:
+        try:
+            return self._target.validated(value, self.text())
+        except Mismatch as error:
+            said = f"The answer is no {self._target.name}: {error}"
+            raise OutputParserException(said, llm_output=self.text(), path=error.path) from error.__cause__

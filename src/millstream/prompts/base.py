@@ -16,6 +16,7 @@ class BasePromptTemplate(Runnable[dict[str, Any], PromptValue]):
     Its input is a dict of the variables' values. Where there is exactly one, its value may be given bare.
     """
 
+    _run_type = "prompt"
     _may_block = False
 
     input_variables: list[str]

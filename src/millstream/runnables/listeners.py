@@ -49,7 +49,15 @@ class Listeners:
         self._on_error = on_error
         self._started: dict[Scope, float] = {}
 
-    async def started(self, scope: Scope) -> None:
+    sees_items = False
+
+    def streamed(self, scope: Scope, item: Any) -> None:
+        """See `Watcher`."""
+
+    async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
+        """See `Watcher`."""
+
+    async def started(self, scope: Scope, input: Any) -> None:
         """See `Watcher`."""
         self._started[scope] = time.time()
         await self._tell(self._on_start, scope, self._run(scope))
@@ -62,6 +70,8 @@ class Listeners:
 
     async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
         """See `Watcher`."""
+        if scope not in self._started:  # another watcher was told first, and the run ended there
+            return
         run = self._run(scope, inputs=input, error=error, end_time=time.time())
         del self._started[scope]
         await self._tell(self._on_error, scope, run)

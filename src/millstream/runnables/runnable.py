@@ -19,15 +19,17 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast, overload
 
+from millstream.kernel.channel import READ_AHEAD
 from millstream.kernel.drive import AsyncStream, run_sync, stream_sync
 from millstream.kernel.host import Host, SyncHost
 from millstream.kernel.scope import RunnableConfig, Scope
-from millstream.kernel.sources import NOTHING, Single
+from millstream.kernel.sources import NOTHING, Single, merge
 from millstream.kernel.stage import Watcher, answer_from_stream, enter_root, run_answer, run_stream
 
 if TYPE_CHECKING:
+    from millstream.events.stream import StreamEvent
     from millstream.kernel.sources import Source
     from millstream.runnables.listeners import Listener
 
@@ -75,6 +77,10 @@ class Runnable(Generic[Input, Output]):
     #: Whether running it can block a thread: a parallel step gives such branches threads of their own.
     _may_block: ClassVar[bool] = True
 
+    # For those who watch: what kind of step it is, and whether it needs its whole input before it begins.
+    _run_type: str = "chain"
+    _takes_whole: ClassVar[bool] = False
+
     #: Whether its stream tells what happens instead of giving parts of its answer: a step behind it has to be
     #: streamed to.
     _tells_events: ClassVar[bool] = False
@@ -101,6 +107,17 @@ class Runnable(Generic[Input, Output]):
             input = await scope.gather(items)
             if input is not NOTHING:
                 yield await self._answer(input, scope, **kwargs)
+
+    def _together(self, items: list[Any]) -> Any:
+        return merge(items) if items else None
+
+    def _shown_input(self, input: Any) -> Any:
+        """Its input, as events show it."""
+        return input
+
+    def _shown_output(self, output: Any) -> Any:
+        """Its output, as events show it."""
+        return output
 
     def get_name(self) -> str:
         """The name that its runs carry: its `name`, or its class's."""
@@ -169,6 +186,63 @@ class Runnable(Generic[Input, Output]):
         # Through the host, so that a cancel wakes a reader that waits for the caller's next item.
         source = scope.host.aeach(scope, lambda: given)
         return AsyncStream(run_stream(step, source, scope, kwargs), scope.cancellation, given)
+
+    # --- watching -------------------------------------------------------------------------------------
+
+    def astream_events(
+        self,
+        input: Input,
+        config: RunnableConfig | None = None,
+        *,
+        version: Literal["v1", "v2"] = "v2",
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
+        buffer: int = READ_AHEAD,
+        **kwargs: Any,
+    ) -> AsyncStream[StreamEvent]:
+        """Yield what happens in the run and inside it, while it happens: see `StreamEvent`.
+
+        `include_` and `exclude_` choose runs by their names, types or tags. The run is at most `buffer`
+        events (64) ahead of whoever reads them. An error is raised after the event that tells of it. The
+        older `version`, "v1", tells of no parents and no custom events.
+        """
+        from millstream.events.stream import Filter, run_events
+
+        chosen = Filter(
+            include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
+        )
+        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
+        return AsyncStream(
+            run_events(step, input, scope, kwargs, chosen, buffer, version), scope.cancellation
+        )
+
+    def stream_events(
+        self,
+        input: Input,
+        config: RunnableConfig | None = None,
+        *,
+        version: Literal["v1", "v2"] = "v2",
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
+        buffer: int = READ_AHEAD,
+        **kwargs: Any,
+    ) -> Generator[StreamEvent, None, None]:
+        """`astream_events`, for sync code: the run has a worker thread, so that nested events are live."""
+        from millstream.events.stream import Filter, run_events
+
+        chosen = Filter(
+            include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
+        )
+        step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
+        return stream_sync(scope, run_events(step, input, scope, kwargs, chosen, buffer, version))
 
     # --- many inputs ----------------------------------------------------------------------------------
 

@@ -1,9 +1,13 @@
-"""Models that say what they are told to say."""
+"""Models that say what they are told to say, and embeddings without a model."""
 
 import itertools
+import math
+import random
+import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+from millstream.embeddings import Embeddings
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
 from millstream.messages import AIMessageChunk
@@ -62,3 +66,29 @@ class FakeLLM(BaseLLM):
 
     def _items(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         return self._script.play(scope)
+
+
+class FakeEmbeddings(Embeddings):
+    """Embeddings by spelling: texts that share words are near each other, and others are not.
+
+    The same text always has the same vector, of `size` numbers, in every process. Case and the order of
+    words do not count; a text without words has only zeros.
+    """
+
+    def __init__(self, size: int = 64) -> None:
+        self.size = size
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The vectors of texts, each with a length of 1."""
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> list[float]:
+        words = [self._word(word) for word in re.findall(r"\w+", text.lower())]
+        total = [math.fsum(numbers) for numbers in zip(*words, strict=True)] or [0.0] * self.size
+        length = math.hypot(*total) or 1.0
+        return [number / length for number in total]
+
+    def _word(self, word: str) -> list[float]:
+        # Directions at random are nearly at right angles to each other.
+        chance = random.Random(word)
+        return [chance.gauss() for _ in range(self.size)]

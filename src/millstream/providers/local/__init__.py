@@ -1,5 +1,6 @@
-"""Models that run in this process, on llama.cpp: no key, no account, no network."""
+"""Models that run in this process: no key, no account, no network."""
 
+from millstream.providers.local.embeddings import LocalEmbeddings
 from millstream.providers.local.model import ChatLocal, LocalLLM
 
-__all__ = ["ChatLocal", "LocalLLM"]
+__all__ = ["ChatLocal", "LocalEmbeddings", "LocalLLM"]

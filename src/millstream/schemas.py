@@ -1,7 +1,8 @@
 """Types as targets of JSON: objects that fill as their JSON comes, validation, and the JSON schema.
 
-A partial object is made without the type's own checks, which would refuse it: what has not come holds its
-default, or None. Only the whole value is validated, by the type's own library.
+What a model writes becomes an object here, be it an answer or the arguments of a tool. A partial object is
+made without the type's own checks, which would refuse it: what has not come holds its default, or None. Only
+the whole value is validated, by the type's own library.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property, partial
+from importlib import import_module
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from millstream.errors import ConfigError, OutputParserException
+from millstream.errors import ConfigError
 from millstream.wire.snapshots import Shape
 
 T = TypeVar("T")
@@ -32,51 +34,66 @@ Key = str | int
 Make = Callable[[dict[str, Any]], Any]
 
 
-class Target(Generic[T]):
-    """A type that JSON is to become. Raises `ConfigError` if it is none that can be filled."""
+class Mismatch(ValueError):
+    """A value is not of the type that it should be: at `path`, the `problem`."""
 
-    def __init__(self, kind: Any) -> None:
+    def __init__(self, path: tuple[Key, ...], problem: str) -> None:
+        super().__init__(f"at {_shown(path)}, {problem}" if path else problem)
+        self.path = path
+
+
+class Target(Generic[T]):
+    """A type that JSON is to become. Raises `ConfigError` if it is none that can be filled.
+
+    A `lax` one also takes what is meant: `"3"` as a number. What msgspec does not know of it, it leaves to
+    pydantic, if that is installed.
+    """
+
+    def __init__(self, kind: Any, *, lax: bool = False) -> None:
         self.kind = kind
         self.name = kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
+        self._lax = lax
+        self.shape = None
+        self._has_decimals = False
         try:
             self.shape = _shape_of(kind)
-            self._has_decimals = _mentions(kind, lambda each: each is Decimal)
-            self._adapter = _pydantic_adapter(kind)
-            # pydantic's errors of use are RuntimeErrors.
-            self._schema = self._described()
-        except (TypeError, RuntimeError, NameError) as error:
-            said = f"{self.name} is no type that JSON can be read as: {_refusal(kind, error)}"
-            raise ConfigError(said) from error
+            self._has_decimals = any(each is Decimal for each in mentioned(kind))
+            self._adapter, self._schema = _read_by(_pydantic_adapter(kind), kind)
+        except _NO_TYPE as error:
+            found = _read_by_pydantic(kind) if lax else None
+            if found is None:
+                said = f"{self.name} is no type that JSON can be read as: {_refusal(kind, error)}"
+                raise ConfigError(said) from error
+            self._adapter, self._schema = found
 
-    def validated(self, value: Any, text: str) -> T:
-        """The value, which was read from `text`, as an object of the type.
-
-        Raises `OutputParserException` with `text` and the path at fault.
-        """
+    def validated(self, value: Any, text: str = "") -> T:
+        """The value, which was read from `text`, as an object of the type. Raises `Mismatch`."""
         try:
             return cast(T, self._made(value, text))
         except ValueError as error:
-            path, problem = _fault(error, value)
-            at = f"at {_shown(path)}, " if path else ""
-            said = f"The answer is no {self.name}: {at}{problem}"
-            raise OutputParserException(said, llm_output=text, path=path) from error
+            raise Mismatch(*_fault(error, value)) from error
 
     def _made(self, value: Any, text: str) -> Any:
         if self._adapter is not None:
-            return _made_by_pydantic(self._adapter, value)
+            made = self._adapter.validate_python if self._lax else partial(_made_by_pydantic, self._adapter)
+            return made(value)
         written = _as_written(value, text) if self._has_decimals else None
         if written is not None:
             return msgspec.json.decode(written, type=self.kind)
-        return msgspec.convert(value, self.kind, str_keys=True)
+        return msgspec.convert(value, self.kind, strict=not self._lax, str_keys=True)
 
     def json_schema(self) -> dict[str, Any]:
         """The type's JSON schema."""
         return copy.deepcopy(self._schema)
 
-    def _described(self) -> dict[str, Any]:
-        if self._adapter is not None:
-            return cast("dict[str, Any]", self._adapter.json_schema())
-        return msgspec.json.schema(self.kind)
+
+# pydantic's errors of use are RuntimeErrors.
+_NO_TYPE = (TypeError, RuntimeError, NameError)
+
+
+def _read_by(adapter: Any, kind: Any) -> tuple[Any, dict[str, Any]]:
+    """pydantic's validator or None, and the schema by pydantic or msgspec."""
+    return adapter, msgspec.json.schema(kind) if adapter is None else adapter.json_schema()
 
 
 def _refusal(kind: Any, error: Exception) -> str:
@@ -87,7 +104,7 @@ def _refusal(kind: Any, error: Exception) -> str:
         return f"{unresolved} ({reason})."
     if getattr(error, "code", None) == "class-not-fully-defined":
         return f"{unresolved}."
-    custom = None if _mentions(kind, _is_pydantic) else _custom_type(kind)
+    custom = None if any(_is_pydantic(each) for each in mentioned(kind)) else _custom_type(kind)
     if custom is not None:
         where, name = custom
         at = f" (at {where})" if where else ""
@@ -181,15 +198,54 @@ def _is_pydantic(kind: Any) -> bool:
     # A type of pydantic's can only be here if pydantic was imported.
     pydantic = sys.modules.get("pydantic")
     is_model = pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
-    return is_model or hasattr(kind, "__pydantic_validator__")
+    return is_model or hasattr(kind, "__pydantic_validator__") or _is_by_pydantic(kind)
+
+
+def _is_by_pydantic(kind: Any) -> bool:
+    """Whether it is a type of pydantic's own, or what stands in an `Annotated` for pydantic to read."""
+    return any(name.partition(".")[0] in ("pydantic", "annotated_types") for name in _modules(kind)) and (
+        not _is_pydantic_v1(kind)
+    )
+
+
+def _is_pydantic_v1(kind: Any) -> bool:
+    return any(name.startswith("pydantic.v1") for name in _modules(kind))
+
+
+def _modules(kind: Any) -> tuple[str, str]:
+    return str(getattr(kind, "__module__", None)), type(kind).__module__
 
 
 def _pydantic_adapter(kind: Any) -> Any:
-    """pydantic's validator for a type that has a pydantic model somewhere in it; else None."""
+    """pydantic's validator for a type that has one of pydantic's somewhere in it; else None."""
     pydantic = sys.modules.get("pydantic")
-    if pydantic is None or not _mentions(kind, _is_pydantic):
+    if pydantic is None or not any(_is_pydantic(each) for each in mentioned(kind)):
         return None
     return pydantic.TypeAdapter(kind)
+
+
+def _read_by_pydantic(kind: Any) -> tuple[Any, dict[str, Any]] | None:
+    """pydantic's validator and schema of any type that pydantic knows; else None."""
+    if any(_is_pydantic_v1(each) for each in mentioned(kind)):
+        return None
+    try:
+        return _read_by(import_module("pydantic").TypeAdapter(kind), kind)
+    except (ImportError, *_NO_TYPE):
+        return None
+
+
+def mentioned(kind: Any) -> Iterator[Any]:
+    """A type, what stands in its brackets, and the types of its fields, all the way down; each once."""
+    # Kept, as hints may be made anew for each look, and then share their ids.
+    seen: dict[int, Any] = {}
+    left = [kind]
+    while left:
+        kind = left.pop()
+        if id(kind) not in seen:
+            seen[id(kind)] = kind
+            yield kind
+            # The class of a generic type by itself: with what stands for its variables, it might never end.
+            left += [*typing.get_args(kind), typing.get_origin(kind), *fields_of(kind).values()]
 
 
 def _made_by_pydantic(adapter: Any, value: Any) -> Any:
@@ -204,20 +260,6 @@ def _made_by_pydantic(adapter: Any, value: Any) -> Any:
                 raise
     # Halves of characters, numbers of very many digits, great depth: what pydantic reads no JSON with.
     return adapter.validate_python(value)
-
-
-def _mentions(kind: Any, is_meant: Callable[[Any], bool], seen: dict[int, Any] | None = None) -> bool:
-    """Whether a type like this stands somewhere in `kind`."""
-    seen = {} if seen is None else seen
-    if id(kind) in seen:
-        return False
-    # Kept, as hints may be made anew for each look, and then share their ids.
-    seen[id(kind)] = kind
-    if is_meant(kind):
-        return True
-    # The class of a generic type by itself: with what stands for its variables, it might never end.
-    inner = [*typing.get_args(kind), typing.get_origin(kind), *_hints(kind).values()]
-    return any(_mentions(each, is_meant, seen) for each in inner)
 
 
 # --- shapes ------------------------------------------------------------------------------------------------
@@ -239,7 +281,7 @@ def _shape_of(kind: Any) -> Shape | None:
         if _fields(origin) is None and not _is_typeddict(origin):
             return _Each(next(iter(typing.get_args(kind)), Any))
     if _is_typeddict(origin or kind):
-        return _Fields(kind, {name: name for name in _hints(origin or kind)}, dict)
+        return _Fields(kind, {name: name for name in fields_of(origin or kind)}, dict)
     names = _fields(kind)
     return None if names is None else _Fields(kind, *names)
 
@@ -263,8 +305,8 @@ def _bare(kind: Any) -> Any:
             return kind
 
 
-def _hints(kind: Any) -> dict[str, Any]:
-    """The types of the fields that a class has."""
+def fields_of(kind: Any) -> dict[str, Any]:
+    """The names of a class's fields, and what their types are said to be; empty for what has no fields."""
     if not isinstance(kind, type) or not (_is_typeddict(kind) or _fields(kind) is not None):
         return {}
     if hasattr(kind, "model_fields"):
@@ -287,9 +329,9 @@ def _bound_hints(kind: Any) -> dict[str, Any]:
     """The types of the fields, with what stands for the type variables if `kind` is a generic class."""
     origin = typing.get_origin(kind)
     if origin is None:
-        return _hints(kind)
+        return fields_of(kind)
     bound = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(kind), strict=False))
-    return {name: _bound(hint, bound) for name, hint in _hints(origin).items()}
+    return {name: _bound(hint, bound) for name, hint in fields_of(origin).items()}
 
 
 def _bound(hint: Any, bound: dict[Any, Any]) -> Any:

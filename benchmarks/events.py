@@ -1,0 +1,51 @@
+"""What an event costs: `prompt | model | StrOutputParser`, watched, from the first event to the last."""
+
+from typing import Any
+
+from benchmarks import chains_millstream, chains_peer
+from benchmarks.chains_millstream import INPUT
+from benchmarks.measure import aeach, each, interleaved
+from benchmarks.rows import Row, microseconds, times_below
+
+# langchain-core adds each piece to all before it, so a short stream is kinder to it.
+TOKENS = 200
+WORDS = [f"word{number} " for number in range(TOKENS)]
+
+
+def rows() -> list[Row]:
+    ours = chains_millstream.chain_of(chains_millstream.AsyncModel(WORDS))
+    plain = chains_millstream.chain_of(chains_millstream.PlainModel(WORDS))
+    peer = chains_peer.chain_of(chains_peer.AsyncModel(words=WORDS))
+    count, peers = sum(1 for _ in plain.stream_events(INPUT)), 3 * TOKENS + 8
+    times = interleaved(
+        {
+            "ours": aeach(lambda: _aread(ours.astream_events(INPUT)), 5, count),
+            "sync": each(lambda: _read(plain.stream_events(INPUT)), 5, count),
+            "peer": aeach(lambda: _aread(peer.astream_events(INPUT, version="v2")), 1, peers),
+        }
+    )
+    return [
+        Row(
+            "events v2, an event, asyncio",
+            microseconds,
+            times["ours"],
+            times["peer"],
+            limits=[times_below(times.ratio("peer", "ours"), 25)],
+        ),
+        Row(
+            "events v2, an event, sync (`stream_events`)",
+            microseconds,
+            times["sync"],
+            note="a thread of its own for the run; langchain-core has none",
+        ),
+    ]
+
+
+def _read(events: Any) -> None:
+    for _ in events:
+        pass
+
+
+async def _aread(events: Any) -> None:
+    async for _ in events:
+        pass

@@ -1,0 +1,266 @@
+"""Events as LangChain's users know them: a dict for each start, piece, end and error of each step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from millstream.errors import Cancelled
+from millstream.kernel.branches import Put, run_branches
+from millstream.kernel.scope import Scope
+from millstream.kernel.sink import Sink
+from millstream.kernel.sources import NOTHING, Single
+from millstream.kernel.stage import Step, run_stream
+from millstream.messages import AIMessageChunk
+
+Version = Literal["v1", "v2"]
+
+
+class StreamEvent(TypedDict):
+    """Something that happened in a run."""
+
+    event: str
+    """`on_<type>_<what>`: the type of step (`chain`, `chat_model`, `llm`, `prompt`, `parser`, `tool`,
+    `retriever`), and `start`, `stream`, `end` or `error`; or `on_custom_event`."""
+    name: str
+    """The name of the run, or of the custom event."""
+    run_id: str
+    """The run's id."""
+    parent_ids: list[str]
+    """The ids of the runs around it, from the outermost in."""
+    tags: list[str]
+    """Its tags and those that it inherited."""
+    metadata: dict[str, Any]
+    """Its metadata and those that it inherited."""
+    data: Any
+    """`input`, `chunk`, `output` or `error`, as far as the event has them."""
+    seq: int
+    """The number of the event in its stream, from 1."""
+    time: float
+    """When it happened, in seconds since the epoch."""
+
+
+class Filter:
+    """Which runs are told of. Each argument is a list of names, of types or of tags; None for any."""
+
+    def __init__(
+        self,
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
+    ) -> None:
+        self._include = (include_names, include_types, include_tags)
+        self._exclude = (exclude_names, exclude_types, exclude_tags)
+
+    def lets_through(self, name: str, kind: str, tags: Sequence[str]) -> bool:
+        """Whether a run of this name, type and tags is told of."""
+        if any(wanted is not None for wanted in self._include) and not _matches(
+            self._include, name, kind, tags
+        ):
+            return False
+        return not _matches(self._exclude, name, kind, tags)
+
+
+def _matches(lists: Sequence[Sequence[str] | None], name: str, kind: str, tags: Sequence[str]) -> bool:
+    names, types, wanted = ([] if one is None else one for one in lists)
+    return name in names or kind in types or any(tag in wanted for tag in tags)
+
+
+class _Told:
+    """A run that is told of: what all its events share, and what was told of it so far.
+
+    `visible` is false if it is filtered out.
+    """
+
+    __slots__ = ("closed", "inside", "kind", "parent", "piece", "shared", "streamed", "visible")
+
+    def __init__(self, kind: str, parent: _Told | None, shared: dict[str, Any], visible: bool) -> None:
+        self.kind = kind
+        self.parent = parent
+        self.shared = shared
+        self.visible = visible
+        #: What the events of its pieces begin as.
+        self.piece = {"event": f"on_{kind}_stream", **shared, "data": None, "seq": 0, "time": 0.0}
+        self.streamed = False
+        self.closed = False
+        #: The runs inside it that have not ended.
+        self.inside: dict[str, _Told] = {}
+
+
+def _first_output(kind: str, output: Any) -> Any:
+    """How the first version shows the output of a run inside."""
+    whole = {"llm_output": None, "run": None, "type": "LLMResult"}
+    if kind == "llm":
+        return output | whole
+    if kind != "chat_model":
+        return output
+    name = "ChatGenerationChunk" if isinstance(output, AIMessageChunk) else "ChatGeneration"
+    generation = {"text": output.text, "generation_info": None, "type": name, "message": output}
+    return {"generations": [[generation]]} | whole
+
+
+class EventWriter:
+    """Writes a run, and all that run inside it, as events into a sink: a watcher of the kernel's.
+
+    A run that was left behind, by code that dropped its stream, ends before the run around it does, and
+    nothing more is told of it.
+    """
+
+    sees_items = True
+
+    def __init__(self, sink: Sink, root: Scope, input: Any, chosen: Filter, version: Version) -> None:
+        self._sink = sink
+        self._root_id = root.run_id
+        self._input = input
+        self._filter = chosen
+        self._is_first = version == "v1"
+        self._runs: dict[str, _Told] = {}
+
+    async def started(self, scope: Scope, input: Any) -> None:
+        """See `Watcher`."""
+        run = self._begin(scope)
+        data = {}
+        if run.parent is None:
+            data["input"] = self._input
+        elif input is not NOTHING and run.visible:
+            data["input"] = _input_of(scope, input)
+        await self._tell(scope, run, "start", data)
+
+    def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
+        """See `Watcher`."""
+        run = self._runs.get(scope.run_id)
+        if run is None:
+            return None
+        run.streamed = True
+        if run.visible:
+            event = run.piece.copy()
+            event["data"] = {"chunk": item}
+            event["time"] = time.time()
+            if self._sink.add(event, run):
+                return self._sink.room(scope)
+        return None
+
+    async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
+        """See `Watcher`."""
+        run, tags = self._runs.get(scope.run_id), list(scope.settings.tags)
+        if run is None or self._is_first or not self._filter.lets_through(name, name, tags):
+            return
+
+        shared = {**run.shared, "name": name, "tags": tags}
+        event = {"event": "on_custom_event", **shared, "data": data, "seq": 0, "time": time.time()}
+        if self._sink.add(event, run):
+            await self._sink.room(scope, may_await=may_await)
+
+    async def ended(self, scope: Scope, input: Any, output: Any) -> None:
+        """See `Watcher`."""
+        run = self._runs.get(scope.run_id)
+        if run is None:
+            return
+        is_root = run.parent is None
+        if self._is_first and is_root and not run.streamed:
+            # There, the whole answer of a run that cannot stream is its only piece.
+            await self._tell(scope, run, "stream", {"chunk": output})
+        await self._close_inside(scope, run)
+        if not run.visible:
+            shown = None
+        elif self._is_first:
+            shown = output if is_root else _first_output(run.kind, scope.step._shown_output(output))
+        else:
+            shown = scope.step._shown_output(output)
+        await self._end(scope, run, "end", {"output": shown} | self._shown(scope, run, input))
+
+    async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
+        """See `Watcher`."""
+        run = self._runs.get(scope.run_id)
+        if run is None:
+            return
+        await self._close_inside(scope, run)
+        if isinstance(error, GeneratorExit):
+            error = Cancelled("Whoever read this step's stream closed it before its end.")
+        await self._end(scope, run, "error", {"error": error} | self._shown(scope, run, input))
+
+    def _shown(self, scope: Scope, run: _Told, input: Any) -> dict[str, Any]:
+        # The root's input is in its first event.
+        if run.parent is None or not run.visible:
+            return {}
+        return {"input": _input_of(scope, input)}
+
+    def _begin(self, scope: Scope) -> _Told:
+        run_id, name, kind, tags = scope.run_id, scope.name, scope.step._run_type, scope.tags
+        above = None if run_id == self._root_id or scope.parent is None else scope.parent.run_id
+        parent = None if above is None else self._runs.get(above)
+        ids = [] if parent is None or self._is_first else [*parent.shared["parent_ids"], above]
+        shared = {
+            "name": name,
+            "run_id": run_id,
+            "parent_ids": ids,
+            "tags": tags,
+            "metadata": scope.metadata,
+        }
+        run = self._runs[run_id] = _Told(kind, parent, shared, self._filter.lets_through(name, kind, tags))
+        if parent is not None:
+            parent.inside[run_id] = run
+        # Below a run that has ended: its code has left it behind.
+        run.closed = run_id != self._root_id and (parent is None or parent.closed)
+        return run
+
+    async def _tell(self, scope: Scope, run: _Told, what: str, data: dict[str, Any]) -> None:
+        if run.visible and self._sink.add(_event(run, what, data), run):
+            await self._sink.room(scope)
+
+    async def _end(self, scope: Scope, run: _Told, what: str, data: dict[str, Any]) -> None:
+        run_id = run.shared["run_id"]
+        self._runs.pop(run_id, None)
+        if run.parent is not None:
+            run.parent.inside.pop(run_id, None)
+        if not run.visible:
+            self._sink.end(run)
+        elif self._sink.add(_event(run, what, data), run, is_last=True) and not self._sink.is_closed:
+            await self._sink.room(scope)
+
+    async def _close_inside(self, scope: Scope, run: _Told) -> None:
+        for inner in list(run.inside.values()):
+            await self._close_inside(scope, inner)
+            gone = Cancelled("The code around this step left its stream behind.")
+            await self._end(scope, inner, "error", {"error": gone})
+
+
+def _input_of(scope: Scope, input: Any) -> Any:
+    try:
+        return scope.step._shown_input(input)
+    except Exception:
+        # It is nothing that this step takes: the step says so itself.
+        return input
+
+
+def _event(run: _Told, what: str, data: dict[str, Any]) -> dict[str, Any]:
+    # The sink fills in the number.
+    return {"event": f"on_{run.kind}_{what}", **run.shared, "data": data, "seq": 0, "time": time.time()}
+
+
+def run_events(
+    step: Step,
+    input: Any,
+    scope: Scope,
+    kwargs: Mapping[str, Any],
+    chosen: Filter,
+    buffer: int,
+    version: Version,
+) -> AsyncGenerator[StreamEvent, None]:
+    """The events of a run, while it runs beside whoever reads them. An error is raised after its event."""
+    sink = Sink(scope.here, buffer)
+
+    async def run(inner: Scope, put: Put) -> None:
+        writer = EventWriter(sink, inner, input, chosen, version)
+        inner.audience = (*scope.audience, writer)
+        inner.watchers = (*scope.watchers, writer)
+        inner.run_name, inner.usage = scope.run_name, None
+        async with inner.reading(run_stream(step, Single(input), inner, kwargs)) as items:
+            async for _ in items:
+                pass
+
+    return run_branches(scope, [run], channel=sink)

@@ -1,0 +1,177 @@
+"""The sink: what the steps of one run tell, from any thread and any loop, to one reader.
+
+A step that tells something waits while the reader is behind, wherever it runs: a task awaits, a thread
+blocks. One cannot: a sync verb on the very thread whose event loop runs the reader. It would wait for itself,
+so there the sink grows beyond its bound, and counts by how much (`overflow`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from millstream.kernel.channel import READ_AHEAD, Closed
+from millstream.kernel.host import Host
+from millstream.kernel.scope import Scope
+
+
+class Teller(Protocol):
+    """Whose items they are: a run. Behind its last one nothing more is taken of it."""
+
+    closed: bool
+
+
+class Sink:
+    """A bounded queue from the steps of a run to its reader: see `Channel`; steps use `tell`.
+
+    Its items are dicts, which get their number in the order of the sink, from 1, as `seq`.
+    """
+
+    def __init__(self, reader: Host, bound: int = READ_AHEAD) -> None:
+        self._bound = bound
+        self._reader_is_async = reader.is_async
+        self._items: deque[Any] = deque()
+        self._lock = threading.Lock()
+        # What wakes the reader, and those who wait for room. Called outside the lock.
+        self._reader: Callable[[], object] | None = None
+        self._waiting: list[Callable[[], object]] = []
+        self._reader_thread: int | None = None
+        self._closed = False
+        self._count = 0
+        #: How many items were taken beyond the bound, since nobody could wait.
+        self.overflow = 0
+
+    def add(self, item: dict[str, Any], teller: Teller, *, is_last: bool = False) -> bool:
+        """Take an item, unless its teller or the reader has gone. Returns whether to wait for room now."""
+        with self._lock:
+            if self._closed or teller.closed:
+                return self._closed
+            teller.closed = is_last
+            self._count += 1
+            item["seq"] = self._count
+            self._items.append(item)
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader()
+        return len(self._items) >= self._bound
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the reader has gone."""
+        return self._closed
+
+    def end(self, teller: Teller) -> None:
+        """Take nothing more of this teller."""
+        with self._lock:
+            teller.closed = True
+
+    async def room(self, scope: Scope, *, may_await: bool = True) -> None:
+        """Wait for room, if that can be; `may_await` says that whoever calls can be suspended.
+
+        Raises the run's reason to end if the reader has gone: a step that only tells would never notice.
+        """
+        if self._closed:
+            scope.cancellation.check()
+            return
+        in_loop = _running_loop() is not None
+        awaits = in_loop and may_await and scope.here.is_async
+        if in_loop and not awaits and threading.get_ident() == self._reader_thread:
+            self.overflow += 1
+            return
+        wait, wake = _waiter(awaits)
+        if self._queue(wake):
+            with scope.cancellation.aborting(wake):
+                await wait()
+
+    async def put(self, item: Any) -> None:
+        """See `Channel`: without waiting."""
+        self.post(item)
+
+    def post(self, item: Any) -> None:
+        """See `Channel`."""
+        with self._lock:
+            self._items.append(item)
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader()
+
+    async def get(self) -> Any:
+        """See `Channel`."""
+        items = self._items
+        while not items:
+            await self._more()
+        item = items.popleft()
+        if self._waiting and len(items) <= self._bound // 2:
+            self._let_go()
+        return item
+
+    async def _more(self) -> None:
+        self._reader_thread = threading.get_ident()
+        with self._lock:
+            if self._items:
+                return
+            if self._closed:
+                raise Closed
+            wait, self._reader = _waiter(self._reader_is_async)
+        await wait()
+
+    def close(self) -> None:
+        """See `Channel`."""
+        with self._lock:
+            self._closed = True
+            reader, self._reader = self._reader, None
+        self._let_go()
+        if reader is not None:
+            reader()
+
+    def abort(self) -> None:
+        """See `Channel`."""
+        self.close()
+
+    def _queue(self, wake: Callable[[], object]) -> bool:
+        """Have `wake` called when there is room; False if there is some already."""
+        with self._lock:
+            if self._closed or len(self._items) < self._bound:
+                return False
+            self._waiting.append(wake)
+            return True
+
+    def _let_go(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for wake in waiting:
+            wake()
+
+
+def _running_loop() -> Any:
+    asyncio = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
+
+
+def _waiter(is_async: bool) -> tuple[Callable[[], Any], Callable[[], object]]:
+    """A coroutine function that waits, as a task or as a thread, and what wakes it from any thread."""
+    if not is_async:
+        event = threading.Event()
+
+        async def block() -> None:
+            event.wait()
+
+        return block, event.set
+
+    from millstream.kernel.loops import call_in
+
+    loop = _running_loop()
+    future = loop.create_future()
+
+    async def wait() -> None:
+        await future
+
+    return wait, lambda: call_in(loop, _settle, future)
+
+
+def _settle(future: Any) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,394 @@
+"""Event streams: the contract, live, closed early, cancelled, and read slowly."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millstream import (
+    AIMessageChunk,
+    BaseChatModel,
+    ChatPromptTemplate,
+    JsonOutputParser,
+    Runnable,
+    RunnableBranch,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    StrOutputParser,
+    dispatch_custom_event,
+)
+from millstream.testing import FakeChatModel
+from tests.events.contract import check
+
+Events = list[dict[str, Any]]
+
+
+def sync_events(step: Runnable[Any, Any], input: Any, **kwargs: Any) -> tuple[Events, Exception | None]:
+    events: Events = []
+    try:
+        events.extend(step.stream_events(input, **kwargs))
+    except Exception as error:
+        return events, error
+    return events, None
+
+
+def async_events(step: Runnable[Any, Any], input: Any, **kwargs: Any) -> tuple[Events, Exception | None]:
+    async def collect() -> tuple[Events, Exception | None]:
+        events: Events = []
+        try:
+            async for event in step.astream_events(input, **kwargs):
+                events.append(event)
+        except Exception as error:
+            return events, error
+        return events, None
+
+    return asyncio.run(collect())
+
+
+def sync_in_loop(step: Runnable[Any, Any], input: Any, **kwargs: Any) -> tuple[Events, Exception | None]:
+    async def run() -> tuple[Events, Exception | None]:
+        return sync_events(step, input, **kwargs)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[sync_events, async_events, sync_in_loop], ids=["sync", "async", "sync in a loop"])
+def collect(request: pytest.FixtureRequest) -> Callable[..., tuple[Events, Exception | None]]:
+    return request.param
+
+
+# --- the contract, over random chains ---------------------------------------------------------------------
+
+
+def words(text: Any) -> Iterator[str]:
+    yield from str(text).split()
+
+
+async def awords(text: Any) -> Any:
+    for word in str(text).split():
+        yield word
+
+
+def first_two(items: Iterator[Any]) -> Iterator[Any]:
+    for number, item in enumerate(items, 1):
+        yield item
+        if number == 2:
+            return
+
+
+async def shout(text: Any) -> str:
+    return str(text).upper()
+
+
+def asks(text: Any) -> str:
+    dispatch_custom_event("asked", text)
+    return FakeChatModel([["in", "side"]]).invoke(str(text)).text
+
+
+async def streams(text: Any) -> str:
+    chain = FakeChatModel([["a", "b", "c"]]) | StrOutputParser()
+    async for piece in chain.astream(str(text)):
+        return piece
+    return ""
+
+
+def broken(_: Any) -> Any:
+    raise LookupError("broken")
+
+
+LEAVES = [
+    lambda: RunnablePassthrough(),
+    lambda: RunnableLambda(str),
+    lambda: RunnableLambda(shout),
+    lambda: RunnableLambda(asks),
+    lambda: RunnableLambda(streams),
+    lambda: RunnableLambda(words),
+    lambda: RunnableLambda(awords),
+    lambda: RunnableGenerator(first_two),
+    lambda: FakeChatModel([["one ", "two ", "three"]]),
+    lambda: FakeChatModel([["one ", LookupError("cut")]]),
+    lambda: ChatPromptTemplate.from_template("{x}"),
+    lambda: RunnableLambda(broken),
+    lambda: RunnableLambda(lambda _: FakeChatModel([["x"]])),
+]
+
+
+def joined(steps: list[Runnable[Any, Any]]) -> Runnable[Any, Any]:
+    first, *others = steps
+    for other in others:
+        first = first | other
+    return first
+
+
+chains = st.recursive(
+    st.sampled_from(LEAVES).map(lambda make: make()),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=3).map(joined),
+        st.tuples(inner, inner).map(lambda pair: RunnableParallel(a=pair[0], b=pair[1])),
+        inner.map(lambda step: step.with_retry(stop_after_attempt=2, wait_exponential_jitter=False)),
+        st.tuples(inner, inner).map(lambda pair: pair[0].with_fallbacks([pair[1]])),
+        inner.map(lambda step: RunnableBranch((lambda _: True, step), str)),
+        inner.map(lambda step: step.with_config(run_name="named", tags=["t"])),
+        inner.map(lambda step: RunnableLambda(lambda value: step.invoke(value))),
+    ),
+    max_leaves=6,
+)
+
+
+@given(chain=chains, buffer=st.sampled_from([1, 2, 64]))
+@settings(max_examples=120, deadline=None)
+def test_the_contract_holds_sync(chain: Runnable[Any, Any], buffer: int) -> None:
+    events, error = sync_events(chain, "a b c", buffer=buffer)
+    check(events)
+    assert (error is not None) == events[-1]["event"].endswith("_error")
+    assert error is None or events[-1]["data"]["error"] is error
+
+
+@given(chain=chains, buffer=st.sampled_from([1, 2, 64]))
+@settings(max_examples=120, deadline=None)
+def test_the_contract_holds_async(chain: Runnable[Any, Any], buffer: int) -> None:
+    events, error = async_events(chain, "a b c", buffer=buffer)
+    check(events)
+    assert (error is not None) == events[-1]["event"].endswith("_error")
+    assert error is None or events[-1]["data"]["error"] is error
+
+
+@given(chain=chains, stop=st.integers(1, 12))
+@settings(max_examples=80, deadline=None)
+def test_leaving_early_ends_the_run(chain: Runnable[Any, Any], stop: int) -> None:
+    stream = chain.stream_events("a b c", buffer=1)
+    with contextlib.suppress(LookupError, StopIteration):
+        for _ in range(stop):
+            next(stream)
+    stream.close()
+
+    async def run() -> None:
+        async with chain.astream_events("a b c", buffer=1) as events:
+            with contextlib.suppress(LookupError, StopAsyncIteration):
+                for _ in range(stop):
+                    await anext(events)
+
+    asyncio.run(run())
+
+
+# --- live -------------------------------------------------------------------------------------------------
+
+
+class Gate(BaseChatModel):
+    """Says a word, and the next one only when it is let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = threading.Event()
+        self.pulled = 0
+        self.closed = False
+
+    def _stream(self, messages: Any, **kwargs: Any) -> Iterator[str]:
+        try:
+            self.pulled += 1
+            yield "one"
+            assert self.seen.wait(20)
+            self.pulled += 1
+            yield "two"
+        finally:
+            self.closed = True
+
+
+def around_plain(model: Gate) -> Runnable[Any, Any]:
+    return RunnableLambda(lambda text: model.invoke(text).text)
+
+
+def around_async(model: Gate) -> Runnable[Any, Any]:
+    async def ask(text: str) -> str:
+        return (await model.ainvoke(text)).text
+
+    return RunnableLambda(ask)
+
+
+def around_branch(model: Gate) -> Runnable[Any, Any]:
+    return RunnableParallel(a=model, b=RunnableLambda(str)) | (lambda both: both["a"].text)
+
+
+def around_config(model: Gate) -> Runnable[Any, Any]:
+    return RunnableLambda(lambda text, config: model.invoke(text, config).text)
+
+
+def around_thread(model: Gate) -> Runnable[Any, Any]:
+    def ask(text: str, config: Any) -> str:
+        said: list[str] = []
+        thread = threading.Thread(target=lambda: said.append(model.invoke(text, config).text))
+        thread.start()
+        thread.join()
+        return said[0]
+
+    return RunnableLambda(ask)
+
+
+AROUND = [around_plain, around_async, around_branch, around_config, around_thread]
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_happens_inside_a_function_is_live_sync(around: Any) -> None:
+    model = Gate()
+    pieces = []
+    for event in around(model).stream_events("q"):
+        if event["event"] == "on_chat_model_stream":
+            pieces.append(event["data"]["chunk"].content)
+            # The function has not returned: its model waits for this.
+            model.seen.set()
+    assert pieces == ["one", "two", ""]
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_happens_inside_a_function_is_live_async(around: Any) -> None:
+    async def run() -> list[str]:
+        model = Gate()
+        pieces = []
+        async for event in around(model).astream_events("q"):
+            if event["event"] == "on_chat_model_stream":
+                pieces.append(event["data"]["chunk"].content)
+                model.seen.set()
+        return pieces
+
+    assert asyncio.run(run()) == ["one", "two", ""]
+
+
+def test_passing_the_config_on_doubles_nothing(collect: Any) -> None:
+    def ask(text: str, config: Any) -> str:
+        model = FakeChatModel([["a"]])
+        return model.invoke(text, config).text + model.invoke(text).text
+
+    events, _ = collect(RunnableLambda(ask), "q")
+    check(events)
+    assert [event["event"] for event in events].count("on_chat_model_start") == 2
+
+
+# --- closed, cancelled, slow --------------------------------------------------------------------------------
+
+
+class Endless(BaseChatModel):
+    """Counts how often it is pulled, and notes when it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pulled = 0
+        self.closed = threading.Event()
+
+    def _stream(self, messages: Any, **kwargs: Any) -> Iterator[str]:
+        try:
+            while True:
+                self.pulled += 1
+                yield "x"
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("buffer", [1, 8, 64])
+def test_a_reader_that_stops_stops_the_model(buffer: int) -> None:
+    model = Endless()
+    stream = (model | StrOutputParser()).stream_events("q", buffer=buffer)
+    for _ in range(20):
+        next(stream)
+    # Three events for each word.
+    at_most = (20 + buffer) / 3 + 2
+    assert model.pulled <= at_most
+    stream.close()
+    assert model.closed.is_set()
+    assert model.pulled <= at_most
+
+
+@pytest.mark.parametrize("buffer", [1, 8, 64])
+def test_a_reader_that_stops_stops_the_model_async(buffer: int) -> None:
+    async def run() -> None:
+        model = Endless()
+        async with (model | StrOutputParser()).astream_events("q", buffer=buffer) as stream:
+            for _ in range(20):
+                await anext(stream)
+            await asyncio.sleep(0.01)
+            # The model has a thread, which is at most 64 words ahead.
+            pulled = model.pulled
+            assert pulled <= (20 + buffer) / 3 + 64 + 2
+        assert model.closed.is_set()
+        assert model.pulled <= pulled + 1
+
+    asyncio.run(run())
+
+
+def test_leaving_an_async_for_closes_the_model() -> None:
+    async def run() -> None:
+        model = Endless()
+        async for event in model.astream_events("q"):
+            if event["event"] == "on_chat_model_stream":
+                break
+        for _ in range(100):
+            if model.closed.is_set():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("still open")
+
+    asyncio.run(run())
+
+
+def test_a_task_that_is_cancelled_closes_the_model() -> None:
+    async def run() -> None:
+        model = Endless()
+        begun = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in model.astream_events("q"):
+                begun.set()
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(read())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert model.closed.wait(5)
+
+    asyncio.run(run())
+
+
+def test_what_is_cut_short_ends_with_an_error_of_its_kind(collect: Any) -> None:
+    events, error = collect(FakeChatModel([["a", "b", "c"]]) | StrOutputParser() | first_two, "q")
+    assert error is None
+    check(events)
+    cut = [event for event in events if event["event"] in ("on_chat_model_error", "on_parser_error")]
+    assert [type(event["data"]["error"]).__name__ for event in cut] == ["Cancelled", "Cancelled"]
+
+
+def test_a_sync_verb_in_the_readers_own_loop_does_not_hang() -> None:
+    async def ask(text: str) -> str:
+        # In the loop's own thread: nobody can read meanwhile.
+        return FakeChatModel([["x"] * 50]).invoke(text).text
+
+    events, error = async_events(RunnableLambda(ask), "q", buffer=4)
+    assert error is None
+    check(events)
+    assert len(events) > 50
+
+
+def test_a_partial_value_is_told(collect: Any) -> None:
+    events, _ = collect(FakeChatModel([['{"a": "x', 'y"}']]) | JsonOutputParser(), "q")
+    told = [event["data"]["chunk"] for event in events if event["event"] == "on_parser_stream"]
+    assert told == [{"a": "x"}, {"a": "xy"}]
+
+
+def test_usage_is_in_the_models_end(collect: Any) -> None:
+    chunk = AIMessageChunk(
+        "", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}, chunk_position="last"
+    )
+    events, _ = collect(FakeChatModel([["a", chunk]]), "q")
+    assert events[-1]["data"]["output"].usage_metadata.total_tokens == 3
+
+
+def test_outside_of_a_step_there_is_nothing_to_tell() -> None:
+    with pytest.raises(RuntimeError, match="belongs to a step"):
+        dispatch_custom_event("lost", 1)
