@@ -1,15 +1,12 @@
-"""What an event costs: `prompt | model | StrOutputParser`, watched, from the first event to the last."""
+"""What an event costs: `prompt | model | StrOutputParser`, watched, on the streams of `per_token`."""
 
 from typing import Any
 
 from benchmarks import chains_millstream, chains_peer
 from benchmarks.chains_millstream import INPUT
 from benchmarks.measure import aeach, each, interleaved
+from benchmarks.per_token import TOKENS, WORDS
 from benchmarks.rows import Row, microseconds, times_below
-
-# langchain-core adds each piece to all before it, so a short stream is kinder to it.
-TOKENS = 200
-WORDS = [f"word{number} " for number in range(TOKENS)]
 
 
 def rows() -> list[Row]:
@@ -19,8 +16,8 @@ def rows() -> list[Row]:
     count, peers = sum(1 for _ in plain.stream_events(INPUT)), 3 * TOKENS + 8
     times = interleaved(
         {
-            "ours": aeach(lambda: _aread(ours.astream_events(INPUT)), 5, count),
-            "sync": each(lambda: _read(plain.stream_events(INPUT)), 5, count),
+            "ours": aeach(lambda: _aread(ours.astream_events(INPUT)), 2, count),
+            "sync": each(lambda: _read(plain.stream_events(INPUT)), 2, count),
             "peer": aeach(lambda: _aread(peer.astream_events(INPUT, version="v2")), 1, peers),
         }
     )

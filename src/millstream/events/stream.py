@@ -132,7 +132,8 @@ class EventWriter:
 
     def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
         """See `Watcher`."""
-        run = self._runs.get(scope.run_id)
+        # Past the property, which makes an id: this runs once a token, and a run that began has one.
+        run = self._runs.get(scope._run_id or "")
         if run is None:
             return None
         run.streamed = True
@@ -263,4 +264,4 @@ def run_events(
             async for _ in items:
                 pass
 
-    return run_branches(scope, [run], channel=sink)
+    return run_branches(scope, [run], sink=sink)

@@ -13,6 +13,7 @@ from millstream.kernel.cancel import Cancellation
 from millstream.kernel.channel import Channel, Closed
 from millstream.kernel.host import Ended, Worker
 from millstream.kernel.scope import Scope, current_scope
+from millstream.kernel.sink import Sink
 from millstream.kernel.sources import Source
 
 Put = Callable[[Any], Awaitable[None]]
@@ -21,15 +22,14 @@ SharedBody = Callable[["Inlet", Scope, Put], Awaitable[None]]
 
 
 async def run_branches(
-    scope: Scope, bodies: Sequence[Body], feeder: Body | None = None, channel: Channel | None = None
+    scope: Scope, bodies: Sequence[Body], feeder: Body | None = None, sink: Sink | None = None
 ) -> AsyncGenerator[Any, None]:
     """Run every body at once; yields what they `put`, as it comes. The first error ends the others.
 
-    A `feeder` runs beside them, and is ended when they have ended. Without a `channel` it is the host's.
+    A `feeder` runs beside them, and is ended when they have ended. With a `sink`, what is in there comes out.
     """
     host = scope.here
-    if channel is None:
-        channel = host.channel()
+    channel: Channel = host.channel() if sink is None else sink
     cancellation = Cancellation(scope.cancellation)
     cancellation.branch = True
     if feeder is not None and scope.upstream is not None:
@@ -44,11 +44,14 @@ async def run_branches(
             workers.append(host.spawn(_run(body, inner, channel)))
         left = len(bodies)
         while left:
-            try:
-                item = await channel.get()
-            except Closed:
-                cancellation.check()
-                raise
+            # What is there already costs no coroutine.
+            item = None if sink is None else sink.pop()
+            if item is None:
+                try:
+                    item = await channel.get()
+                except Closed:
+                    cancellation.check()
+                    raise
             if type(item) is Ended:
                 item.check()
                 left -= 1

@@ -98,15 +98,20 @@ class Sink:
         if reader is not None:
             reader()
 
-    async def get(self) -> Any:
-        """See `Channel`."""
-        items = self._items
-        while not items:
-            await self._more()
-        item = items.popleft()
-        if self._waiting and len(items) <= self._bound // 2:
+    def pop(self) -> Any:
+        """The next item, if there is one now; else None."""
+        if not self._items:
+            return None
+        item = self._items.popleft()
+        if self._waiting and len(self._items) <= self._bound // 2:
             self._let_go()
         return item
+
+    async def get(self) -> Any:
+        """See `Channel`."""
+        while not self._items:
+            await self._more()
+        return self.pop()
 
     async def _more(self) -> None:
         self._reader_thread = threading.get_ident()

@@ -302,7 +302,9 @@ async def _watched_items(
                 await watcher.started(scope, input)
             async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
                 async for item in stream:
-                    if flow.replaces:
+                    if type(item) is str and not flow.replaces:  # most items: without the call
+                        items.append(item)
+                    elif flow.replaces:
                         items = [item]
                     else:
                         gathered(items, item)
