@@ -230,10 +230,7 @@ class Scope(msgspec.Struct, eq=False):
         flow = self.takes if flow is None else flow
         async with Reading(self, source) as items:
             async for item in items:
-                if flow is not None and flow.replaces:
-                    collected = [item]
-                else:
-                    gathered(collected, item)
+                gathered(collected, item, flow)
         return merge(collected) if collected else NOTHING
 
     def cancel(self, reason: BaseException | None = None) -> None:

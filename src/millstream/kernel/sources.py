@@ -109,14 +109,16 @@ class AddableDict(dict[str, Any]):
 _LOOK_BACK = 16
 
 
-def gathered(items: list[Any], item: Any) -> None:
+def gathered(items: list[Any], item: Any, flow: Flow | None = None) -> None:
     """Put an item of a stream to those that came before it, so that `merge` gives what it would of all.
 
-    An item that replaces the one before, and cannot be added to it, takes its place: a value that grows
-    would be kept in every state otherwise.
+    An item that replaces those before, as `flow` may tell or its type does, takes their place: a value that
+    grows would be kept in every state otherwise.
     """
     kind = type(item)
-    if kind is AddableDict and item.replaced:
+    if flow is not None and flow.replaces:
+        items[:] = (item,)
+    elif kind is AddableDict and item.replaced:
         # Some pieces back stands the last one of the same keys, of which nothing is left.
         for place in range(len(items) - 1, max(-1, len(items) - _LOOK_BACK), -1):
             if type(items[place]) is AddableDict and item.replaced >= items[place].keys() == item.keys():

@@ -304,10 +304,8 @@ async def _watched_items(
                 async for item in stream:
                     if type(item) is str and not flow.replaces:  # most items: without the call
                         items.append(item)
-                    elif flow.replaces:
-                        items = [item]
                     else:
-                        gathered(items, item)
+                        gathered(items, item, flow)
                     for streamed in tell:
                         if (telling := streamed(scope, item)) is not None:
                             await telling
@@ -357,10 +355,7 @@ class _Seen:
 
     async def __anext__(self) -> Any:
         item = self._first.pop() if self._first else await self._source.__anext__()
-        if self._flow is not None and self._flow.replaces:
-            self._items = [item]
-        else:
-            gathered(self._items, item)
+        gathered(self._items, item, self._flow)
         return item
 
     async def aclose(self) -> None:

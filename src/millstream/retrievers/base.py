@@ -6,8 +6,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from millstream.documents import Document
 from millstream.errors import InputError
-from millstream.kernel.scope import Nesting, Scope
+from millstream.kernel.scope import Scope
 from millstream.runnables.function import Kind, kind_of
+from millstream.runnables.run_manager import RunManager
 from millstream.runnables.runnable import Runnable
 
 
@@ -96,33 +97,3 @@ def _written(cls: type, name: str) -> _Written:
         raise TypeError(f"{cls.__name__}.{name} returns a list of documents; it does not yield them.")
     names = inspect.signature(method).parameters.keys()
     return _Written(name, kind, "run_manager" in names, bool(names - {"self", "query", "run_manager"}))
-
-
-class RunManager:
-    """What a retriever's method is given as `run_manager`: the run that it works for."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-
-    @property
-    def run_id(self) -> str:
-        """The run's id."""
-        return self._scope.run_id
-
-    @property
-    def tags(self) -> list[str]:
-        """The run's tags."""
-        return self._scope.tags
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The run's metadata."""
-        return self._scope.metadata
-
-    def get_child(self, tag: str | None = None) -> Any:
-        """The `callbacks` of a config with which a run nests under this one."""
-        return Nesting(self._scope)
-
-    def get_sync(self) -> "RunManager":
-        """Itself: it is the same in both colours."""
-        return self

@@ -41,10 +41,8 @@ class RunnablePassthrough(Runnable[Other, Other]):
         async with scope.reading(source) as items:
             async for item in items:
                 scope.hands_on()
-                if keep and scope.flow().replaces:
-                    seen = [item]
-                elif keep:
-                    gathered(seen, item)
+                if keep:
+                    gathered(seen, item, scope.takes)
                 yield item
             if seen:
                 await self._tell(merge(seen), scope, kwargs)

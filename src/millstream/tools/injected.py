@@ -11,47 +11,16 @@ from typing import Any
 
 from millstream.errors import ConfigError
 from millstream.kernel.scope import RunnableConfig, Scope
+from millstream.runnables.run_manager import RunManager
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _UNION = (typing.Union, types.UnionType)
 
 
-class ToolRun:
-    """What a parameter named `run_manager` is given: the run, for code that passes it on by hand."""
-
-    __slots__ = ("_scope",)
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-
-    def get_child(self, tag: str | None = None) -> Any:
-        """What to pass on as `callbacks`, so that an inner run nests under the tool's."""
-        return self._scope.config.get("callbacks")
-
-    def get_sync(self) -> ToolRun:
-        """Itself: there is one for both colours."""
-        return self
-
-    @property
-    def run_id(self) -> str:
-        """The id of the tool's run."""
-        return self._scope.run_id
-
-    @property
-    def tags(self) -> list[str]:
-        """The run's tags."""
-        return self._scope.tags
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The run's metadata."""
-        return self._scope.metadata
-
-
 _MAKERS: Mapping[str, Callable[[Scope], Any]] = {
     "config": lambda scope: scope.config,
     "callbacks": lambda scope: scope.config.get("callbacks"),
-    "run_manager": ToolRun,
+    "run_manager": RunManager,
 }
 
 
