@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from millstream.language_models import *
     from millstream.messages import *
     from millstream.output_parsers import *
+    from millstream.outputs import *
     from millstream.prompts import *
     from millstream.providers.local import *
     from millstream.retrievers import *
@@ -45,6 +46,7 @@ _HOMES = {
         "get_buffer_string merge_chunks message_from_dict message_to_dict messages_from_dict "
         "messages_to_dict to_message"
     ),
+    "outputs": "ChatGeneration ChatGenerationChunk Generation GenerationChunk LLMResult",
     "output_parsers": (
         "BaseOutputParser CommaSeparatedListOutputParser JsonOutputParser ListOutputParser "
         "MarkdownListOutputParser NumberedListOutputParser PydanticOutputParser StrOutputParser "

@@ -110,7 +110,7 @@ class EventWriter:
     nothing more is told of it.
     """
 
-    sees_items = True
+    makes_stream = True
 
     def __init__(self, sink: Sink, root: Scope, input: Any, chosen: Filter, version: Version) -> None:
         self._sink = sink
@@ -119,6 +119,13 @@ class EventWriter:
         self._filter = chosen
         self._is_first = version == "v1"
         self._runs: dict[str, _Told] = {}
+
+    def sees_items(self, scope: Scope) -> bool:
+        """See `Watcher`."""
+        return True
+
+    async def retried(self, scope: Scope, attempt: int, error: BaseException) -> None:
+        """See `Watcher`: the attempts are runs of their own here."""
 
     async def started(self, scope: Scope, input: Any) -> None:
         """See `Watcher`."""

@@ -8,7 +8,7 @@ without anybody passing a config on. (Set inside a generator, the variable would
 import contextvars
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
@@ -38,7 +38,8 @@ class RunnableConfig(TypedDict, total=False):
     metadata: dict[str, Any]
     """Values that listeners are shown, added to those from above."""
     callbacks: Any
-    """The run to nest under, as the config that a function is given holds it."""
+    """Who is told of the run and of all below it: a list of handlers. Or the run to nest under, as the config
+    that a function is given holds it."""
     run_name: str
     """The run's name; the step's own without."""
     run_id: str
@@ -68,7 +69,6 @@ class Settings(msgspec.Struct, frozen=True):
 
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = {}
-    callbacks: Any = None
     max_concurrency: int | None = None
     recursion_limit: int = DEFAULT_RECURSION_LIMIT
     configurable: Mapping[str, Any] = {}
@@ -81,7 +81,6 @@ class Settings(msgspec.Struct, frozen=True):
         return Settings(
             tags=tuple(dict.fromkeys((*self.tags, *tags))),
             metadata={**self.metadata, **(config.get("metadata") or {})},
-            callbacks=self.callbacks if config.get("callbacks") is None else config["callbacks"],
             max_concurrency=self.max_concurrency if limit is None else limit,
             recursion_limit=self.recursion_limit if recursion is None else recursion,
             configurable={**self.configurable, **(config.get("configurable") or {})},
@@ -105,7 +104,28 @@ def check_config(config: Any) -> Mapping[str, Any]:
     limit = config.get("max_concurrency")
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ConfigError(f"max_concurrency is a whole number from 1, or None, not {limit!r}.")
+    callbacks = config.get("callbacks")
+    if callbacks is not None and type(callbacks) is not Nesting:
+        watchers_of(callbacks)
     return config
+
+
+def watchers_of(callbacks: Any) -> "tuple[Watcher, ...]":
+    """Who watches runs for these handlers. Raises `ConfigError` if one of them is no handler."""
+    if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):
+        raise ConfigError(f"callbacks is a list of handlers, not {type(callbacks).__name__}.")
+    for each in callbacks:
+        if isinstance(each, type) or not callable(getattr(each, "watcher", None)):
+            raise ConfigError(
+                f"A callback is an object of a subclass of BaseCallbackHandler, not {each!r}. "
+                "To be told of a run by functions, use with_listeners(on_start=, on_end=, on_error=)."
+            )
+    return joined((), tuple(each.watcher() for each in callbacks))
+
+
+def joined(first: "tuple[Watcher, ...]", second: "tuple[Watcher, ...]") -> "tuple[Watcher, ...]":
+    """The watchers of both, each once."""
+    return (*first, *(watcher for watcher in dict.fromkeys(second) if watcher not in first))
 
 
 def merge_configs(first: Mapping[str, Any], second: Mapping[str, Any]) -> RunnableConfig:
@@ -113,6 +133,9 @@ def merge_configs(first: Mapping[str, Any], second: Mapping[str, Any]) -> Runnab
     merged: dict[str, Any] = {**first, **{key: value for key, value in second.items() if value is not None}}
     if first.get("tags") and second.get("tags"):
         merged["tags"] = [*first["tags"], *(tag for tag in second["tags"] if tag not in first["tags"])]
+    handlers = first.get("callbacks"), second.get("callbacks")
+    if all(isinstance(each, Sequence) for each in handlers):
+        merged["callbacks"] = [*handlers[0], *handlers[1]]  # type: ignore[misc]
     for key in ("metadata", "configurable"):
         if first.get(key) and second.get(key):
             merged[key] = {**first[key], **second[key]}
@@ -145,6 +168,8 @@ class Scope(msgspec.Struct, eq=False):
     gives: Flow | None = None
     #: What the run of a model cost, once that is known: for whoever watches it.
     usage: Any = None
+    #: What a text model says of its answer beside the text: why it ended, say.
+    generation_info: dict[str, Any] | None = None
     #: Who watches this run and all that run below it.
     audience: "tuple[Watcher, ...]" = ()
 
@@ -257,6 +282,12 @@ class Scope(msgspec.Struct, eq=False):
             watchers=self.watchers,
             audience=self.audience,
         )
+
+    def aside(self) -> "Scope":
+        """The same run for code that watches it: not cancelled with it, and watched by nobody."""
+        scope = self.branch(Cancellation())
+        scope.watchers = scope.audience = ()
+        return scope
 
 
 class StepNote(str):

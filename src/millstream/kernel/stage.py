@@ -4,7 +4,7 @@ A step's own code never observes itself. With nobody watching, the wrapper hands
 generator, and a token passes through nothing else.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Protocol
 
@@ -17,7 +17,9 @@ from millstream.kernel.scope import (
     RunnableConfig,
     Scope,
     check_config,
+    joined,
     note_step,
+    watchers_of,
 )
 from millstream.kernel.sources import NOTHING, Flow, Single, Source, gathered, merge
 
@@ -58,6 +60,16 @@ class Step(Protocol):
         ...
 
     @property
+    def _own_watchers(self) -> "tuple[Watcher, ...]":
+        """Who watches its own runs, and no others."""
+        ...
+
+    @property
+    def _streams_answer(self) -> bool | None:
+        """Whether it streams for those who watch when it is asked for an answer; None if they say."""
+        ...
+
+    @property
     def _run_type(self) -> str:
         """What kind of step it is, for those who watch: `chain`, `chat_model`, `prompt`, ..."""
         ...
@@ -93,11 +105,18 @@ class Step(Protocol):
 
 
 class Watcher(Protocol):
-    """Sees one run from its start to its end. Exactly one of `ended` and `failed` follows a start."""
+    """Sees runs from their start to their end. Exactly one of `ended` and `failed` follows a start.
+
+    A step does not know of it, and must not notice: what it raises ends the run.
+    """
 
     @property
-    def sees_items(self) -> bool:
-        """Whether it is told of each item. A model that is asked for an answer streams it then."""
+    def makes_stream(self) -> bool:
+        """Whether a model that is asked for an answer streams it, so that there are items to see."""
+        ...
+
+    def sees_items(self, scope: Scope) -> bool:
+        """Whether it is told of each item of this run, which has started."""
         ...
 
     async def started(self, scope: Scope, input: Any) -> None:
@@ -110,6 +129,10 @@ class Watcher(Protocol):
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
         """A user's code inside the run told of something. Without `may_await` it must not suspend."""
+        ...
+
+    async def retried(self, scope: Scope, attempt: int, error: BaseException) -> None:
+        """What the run tried failed, for the `attempt`th time from 1, and is tried again."""
         ...
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
@@ -130,8 +153,11 @@ def _enter(
         scope = Scope(step, parent, parent.host, parent.cancellation, parent.settings, tag)
         if parent.audience:
             scope.audience = scope.watchers = parent.audience
+        if step._own_watchers:
+            scope.watchers = joined(scope.watchers, step._own_watchers)
         return step, scope, kwargs
     config = step._bound_config
+    audience = joined(parent.audience, _given_watchers(config))
     scope = Scope(
         bound,
         parent,
@@ -141,8 +167,8 @@ def _enter(
         tag,
         config.get("run_name"),
         config.get("run_id"),
-        (*parent.audience, *step._bound_watchers),
-        audience=parent.audience,
+        joined(audience, (*step._bound_watchers, *bound._own_watchers)),
+        audience=audience,
     )
     return bound, scope, {**step._bound_kwargs, **kwargs}
 
@@ -151,33 +177,44 @@ def enter_root(
     step: Step, config: Mapping[str, Any] | None, host: Host, kwargs: dict[str, Any]
 ) -> tuple[Step, Scope, dict[str, Any]]:
     """Open the scope of a public call: below the run whose code makes it, if there is one."""
+    given: Mapping[str, Any] = check_config(config) if config else {}
+    bound = step._bound
+    bound_config: Mapping[str, Any] = {} if bound is None else step._bound_config
     parent = CURRENT.get()
+    for each in (bound_config, given):
+        callbacks = each.get("callbacks") if each else None
+        if type(callbacks) is Nesting:
+            parent = callbacks.scope
     settings = NO_SETTINGS
-    given: Mapping[str, Any] = {}
-    if config:
-        given = check_config(config)
-        if type(given.get("callbacks")) is Nesting:
-            parent = given["callbacks"].scope
-            given = {**given, "callbacks": None}
     audience: tuple[Watcher, ...] = ()
     if parent is not None:
         settings, audience = parent.settings, parent.audience
     run_name = run_id = None
-    watchers = audience
-    bound = step._bound
+    own: tuple[Watcher, ...] = ()
     if bound is not None:
-        settings = settings.merged(step._bound_config)
-        run_name, run_id = step._bound_config.get("run_name"), step._bound_config.get("run_id")
-        watchers, kwargs, step = (*audience, *step._bound_watchers), {**step._bound_kwargs, **kwargs}, bound
+        settings = settings.merged(bound_config)
+        audience = joined(audience, _given_watchers(bound_config))
+        run_name, run_id = bound_config.get("run_name"), bound_config.get("run_id")
+        own, kwargs, step = step._bound_watchers, {**step._bound_kwargs, **kwargs}, bound
     if given:
         settings = settings.merged(given)
+        audience = joined(audience, _given_watchers(given))
         run_name, run_id = given.get("run_name") or run_name, given.get("run_id") or run_id
+    watchers = audience
+    if own or step._own_watchers:
+        watchers = joined(audience, (*own, *step._own_watchers))
     cancellation = Cancellation(None if parent is None else parent.cancellation)
     run_id = None if run_id is None else str(run_id)
     scope = Scope(step, parent, host, cancellation, settings, None, run_name, run_id, watchers)
     if audience:
         scope.audience = audience
     return step, scope, kwargs
+
+
+def _given_watchers(config: Mapping[str, Any]) -> "tuple[Watcher, ...]":
+    """The watchers that a config brings along, for the run and all below it."""
+    callbacks = config.get("callbacks")
+    return () if callbacks is None or type(callbacks) is Nesting else watchers_of(callbacks)
 
 
 def answer(
@@ -236,7 +273,7 @@ async def _watched_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[
     try:
         for watcher in scope.watchers:
             await watcher.started(scope, input)
-        if step._takes_whole and any(watcher.sees_items for watcher in scope.watchers):
+        if step._takes_whole and _streams_answer(step, scope):
             output = await _streamed_answer(step, input, scope, kwargs)
         else:
             output = await step._answer(input, scope, **kwargs)
@@ -249,10 +286,26 @@ async def _watched_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[
     return output
 
 
+def _streams_answer(step: Step, scope: Scope) -> bool:
+    wanted = step._streams_answer
+    return any(watcher.makes_stream for watcher in scope.watchers) if wanted is None else wanted
+
+
+def _tellers(scope: Scope) -> list[Callable[[Scope, Any], Awaitable[None] | None]]:
+    """What is called with each item of a run that has started."""
+    return [watcher.streamed for watcher in scope.watchers if watcher.sees_items(scope)]
+
+
+async def tell_retry(scope: Scope, attempt: int, error: BaseException) -> None:
+    """Tell those who watch a run that what it tried failed, and is tried again."""
+    for watcher in scope.watchers:
+        await watcher.retried(scope, attempt, error)
+
+
 async def _streamed_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:
     """The answer of a step that can stream, with its items shown to those who want to see them."""
     items: list[Any] = []
-    tell = [watcher.streamed for watcher in scope.watchers if watcher.sees_items]
+    tell = _tellers(scope)
     async with scope.reading(step._transform(Single(input), scope, **kwargs)) as stream:
         async for item in stream:
             items.append(item)
@@ -289,7 +342,6 @@ async def _watched_items(
     step: Step, source: Source[Any], input: Any, scope: Scope, kwargs: Mapping[str, Any]
 ) -> AsyncGenerator[Any, None]:
     watchers = scope.watchers
-    tell = [watcher.streamed for watcher in watchers if watcher.sees_items]
     seen = source if type(source) is Single else _Seen(source, scope.takes)
     flow = scope.flow()
     items: list[Any] = []
@@ -300,6 +352,7 @@ async def _watched_items(
         try:
             for watcher in watchers:
                 await watcher.started(scope, input)
+            tell = _tellers(scope)
             async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
                 async for item in stream:
                     if type(item) is str and not flow.replaces:  # most items: without the call

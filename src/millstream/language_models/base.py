@@ -1,13 +1,17 @@
 """What chat models and text models share: one method to write, in any of four forms."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from millstream.kernel.scope import Scope
+from millstream.kernel.drive import run_sync
+from millstream.kernel.host import SyncHost
+from millstream.kernel.scope import RunnableConfig, Scope, watchers_of
 from millstream.messages import UsageMetadata
+from millstream.outputs import LLMResult, generation_of, result_of
+from millstream.runnables.batch import Call, enter_batch, run_calls
 from millstream.runnables.function import Kind, kind_of
-from millstream.runnables.runnable import Input, Output, Runnable
+from millstream.runnables.runnable import Input, Output, Runnable, async_host
 
 # How many characters make a token, for an estimate where a model reports none: English text in the usual
 # vocabularies comes to about four.
@@ -20,6 +24,10 @@ class LanguageModel(Runnable[Input, Output]):
     A subclass writes `_stream` (a generator) or `_generate` (a plain answer), `def` or `async def`; both if
     it has a cheaper way to answer whole. Under async verbs a `def` runs in a worker thread, under sync verbs
     an `async def` runs on a private loop.
+
+    `tags`, `metadata` and `callbacks` are those of the model's own runs. With `streaming`, it streams to
+    those who watch also when it is asked for a whole answer (`invoke`); with `streaming=False`, it never does
+    then. Without either, it does for event streams and not for handlers.
     """
 
     _takes_whole = True
@@ -36,10 +44,16 @@ class LanguageModel(Runnable[Input, Output]):
         name: str | None = None,
         tags: Sequence[str] = (),
         metadata: dict[str, Any] | None = None,
+        callbacks: Sequence[Any] | None = None,
+        streaming: bool | None = None,
     ) -> None:
         self.name = name
+        self.callbacks = callbacks
+        self.streaming = streaming
         self._own_tags = list(tags)
         self._own_metadata = dict(metadata or {})
+        self._own_watchers = watchers_of(callbacks or ())
+        self._streams_answer = streaming
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -53,6 +67,75 @@ class LanguageModel(Runnable[Input, Output]):
             cls._generate_kind = kind_of(cls._generate)
             if cls._generate_kind not in ("call", "acall"):
                 raise TypeError(f"{cls.__name__}._generate returns its answer. Write _stream to yield.")
+
+    def __call__(
+        self,
+        input: Input,
+        stop: Sequence[str] | None = None,
+        callbacks: Sequence[Any] | None = None,
+        *,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Output:
+        """`invoke`, as older programs write it: `llm("...")` gives text, `chat([...])` a message."""
+        return self.invoke(input, called_with(callbacks, tags, metadata), **with_stop(stop, kwargs))
+
+    def generate(
+        self,
+        inputs: Sequence[Input],
+        stop: Sequence[str] | None = None,
+        callbacks: Sequence[Any] | None = None,
+        *,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        run_name: str | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """The answers to several requests with what the model says of them, and the tokens that they took.
+
+        A text model's requests are texts, a chat model's lists of messages. 16 run at once; the first error
+        ends the others and is raised. See `LLMResult`.
+        """
+        config = called_with(callbacks, tags, metadata, run_name)
+        scope, calls = enter_batch(self, inputs, config, SyncHost(), with_stop(stop, kwargs))
+        return run_sync(scope, self._results(scope, calls))
+
+    async def agenerate(
+        self,
+        inputs: Sequence[Input],
+        stop: Sequence[str] | None = None,
+        callbacks: Sequence[Any] | None = None,
+        *,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        run_name: str | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """`generate`, in the caller's event loop."""
+        config = called_with(callbacks, tags, metadata, run_name)
+        scope, calls = enter_batch(self, inputs, config, async_host(), with_stop(stop, kwargs))
+        return await self._results(scope, calls)
+
+    def generate_prompt(self, prompts: Sequence[Any], *args: Any, **kwargs: Any) -> LLMResult:
+        """`generate`, of prompts' values."""
+        return self.generate(prompts, *args, **kwargs)
+
+    async def agenerate_prompt(self, prompts: Sequence[Any], *args: Any, **kwargs: Any) -> LLMResult:
+        """`agenerate`, of prompts' values."""
+        return await self.agenerate(prompts, *args, **kwargs)
+
+    async def _results(self, scope: Scope, calls: Sequence[Call]) -> LLMResult:
+        answers: dict[int, Any] = {}
+        async with scope.reading(run_calls(scope, calls, False)) as done:
+            async for index, answer in done:
+                answers[index] = answer
+        scopes = {index: own for index, _, _, own, _ in calls}
+        return result_of(
+            [generation_of(answers[index], own.generation_info) for index, own in scopes.items()],
+            [own.usage for own in scopes.values()],
+            self.get_name(),
+        )
 
     def _runs_in_place(self, scope: Scope) -> bool:
         """Whether `_stream` is a plain generator under a sync verb: no coroutine need stand around it."""
@@ -78,6 +161,22 @@ class LanguageModel(Runnable[Input, Output]):
         host = scope.here
         run = host.call if self._generate_kind == "call" else host.wait
         return await run(scope, self._generate, request, **kwargs)
+
+
+def called_with(
+    callbacks: Sequence[Any] | None,
+    tags: Sequence[str] | None,
+    metadata: Mapping[str, Any] | None,
+    run_name: str | None = None,
+) -> RunnableConfig:
+    """The config that a call's keywords stand for."""
+    given = {"callbacks": callbacks, "tags": tags, "metadata": metadata, "run_name": run_name}
+    return cast("RunnableConfig", {key: value for key, value in given.items() if value is not None})
+
+
+def with_stop(stop: Sequence[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of a call, `stop` among them if it was given."""
+    return kwargs if stop is None else {**kwargs, "stop": stop}
 
 
 def estimated_usage(asked: int, answered: int) -> UsageMetadata:

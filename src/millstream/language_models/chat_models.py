@@ -88,29 +88,31 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
                 return
             messages = convert_to_messages(input)
             stamp = _Stamp(messages, scope)
-            if self._runs_in_place(scope):
-                with InPlace(scope, partial(self._stream, messages, **kwargs)) as advance:
-                    while (item := advance()) is not END:
-                        if (
-                            type(item) is AIMessageChunk
-                            and item.id is None
-                            and item._held_usage is None  # type: ignore[attr-defined]
-                            and item.chunk_position is None
-                            and type(item.content) is str
-                        ):
-                            # As `mark` does it, without the call: this is a sync token's whole cost here.
-                            item.id = stamp.id
-                            stamp.characters += len(item.content)
-                            yield item
-                        else:
+            try:
+                if self._runs_in_place(scope):
+                    with InPlace(scope, partial(self._stream, messages, **kwargs)) as advance:
+                        while (item := advance()) is not END:
+                            if (
+                                type(item) is AIMessageChunk
+                                and item.id is None
+                                and item._held_usage is None  # type: ignore[attr-defined]
+                                and item.chunk_position is None
+                                and type(item.content) is str
+                            ):
+                                # As `mark` does it, without the call: this is a sync token's whole cost here.
+                                item.id = stamp.id
+                                stamp.characters += len(item.content)
+                                yield item
+                            else:
+                                yield stamp.mark(item)
+                else:
+                    async with scope.reading(self._items(messages, scope, kwargs)) as items:
+                        async for item in items:
                             yield stamp.mark(item)
-            else:
-                async with scope.reading(self._items(messages, scope, kwargs)) as items:
-                    async for item in items:
-                        yield stamp.mark(item)
-            if not stamp.ended:
-                yield stamp.last()
-            scope.usage = stamp.usage
+                if not stamp.ended:
+                    yield stamp.last()
+            finally:
+                scope.usage = stamp.spent()
 
     def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
         """The keywords of a call whose answer has to be JSON of this schema, for models that have any."""
@@ -174,6 +176,7 @@ class _Stamp:
         #: How many characters of text came before the last content that was no text.
         self.blocks_at = -1
         self.usage: UsageMetadata | None = None
+        #: Whether the chunk that ends the stream was made.
         self.ended = False
 
     def mark(self, item: Any) -> AIMessageChunk:
@@ -231,11 +234,25 @@ class _Stamp:
     def last(self) -> AIMessageChunk:
         """The empty chunk that ends the stream."""
         usage = None
+        self.ended = True
         if self.usage is None:
             usage = self.usage = self._estimate()
         # Empty in the way of the chunk before it.
         content: Content = [] if self.blocks_at == self.characters else ""
         return AIMessageChunk(content, id=self.id, usage_metadata=usage, chunk_position="last")
+
+    def spent(self) -> UsageMetadata:
+        """What the run cost. Of one that was cut short, what the model told is not the whole: estimated."""
+        if self.ended and self.usage is not None:
+            return self.usage
+        guess, told = self._estimate(), self.usage or UsageMetadata()
+        return UsageMetadata(
+            input_tokens=told.input_tokens or guess.input_tokens,
+            output_tokens=max(told.output_tokens, guess.output_tokens),
+            input_token_details=told.input_token_details,
+            output_token_details=told.output_token_details,
+            estimated=True,
+        )
 
     def _estimate(self) -> UsageMetadata:
         asked = 0

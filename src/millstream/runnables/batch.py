@@ -33,13 +33,13 @@ def enter_batch(
     inputs: Sequence[Any],
     config: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
     host: Host,
-    return_exceptions: bool,
     kwargs: dict[str, Any],
-) -> tuple[Scope, AsyncGenerator[tuple[int, Any], None]]:
-    """The scope of a batch, and the stream of its `(index, answer)` pairs."""
+) -> tuple[Scope, list[Call]]:
+    """The scope of a batch, and the runs in it: for `run_calls`."""
     inputs = list(inputs)
     configs = _config_list(config, len(inputs))
-    nesting = {"callbacks": configs[0].get("callbacks")} if configs else None
+    callbacks = configs[0].get("callbacks") if configs else None
+    nesting = {"callbacks": callbacks} if type(callbacks) is Nesting else None
     _, scope, _ = enter_root(_BATCH, nesting, host, {})
     calls: list[Call] = []
     for index, (input, each) in enumerate(zip(inputs, configs, strict=True)):
@@ -48,7 +48,7 @@ def enter_batch(
             own.forget_id()  # a binding's: one id cannot name several runs
         own.cancellation.parent = scope.cancellation
         calls.append((index, run, input, own, keywords))
-    return scope, run_calls(scope, calls, return_exceptions)
+    return scope, calls
 
 
 def _config_list(config: Any, count: int) -> list[Mapping[str, Any]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from millstream.kernel.cancel import Cancellation
 from millstream.kernel.scope import Scope
 
 
@@ -49,12 +48,19 @@ class Listeners:
         self._on_error = on_error
         self._started: dict[Scope, float] = {}
 
-    sees_items = False
+    makes_stream = False
+
+    def sees_items(self, scope: Scope) -> bool:
+        """See `Watcher`."""
+        return False
 
     def streamed(self, scope: Scope, item: Any) -> None:
         """See `Watcher`."""
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
+        """See `Watcher`."""
+
+    async def retried(self, scope: Scope, attempt: int, error: BaseException) -> None:
         """See `Watcher`."""
 
     async def started(self, scope: Scope, input: Any) -> None:
@@ -92,8 +98,7 @@ class Listeners:
         if listener is None:
             return
         host = scope.here
-        # A run that was cancelled has an end to tell of, too.
-        scope = scope.branch(Cancellation())
+        scope = scope.aside()
         try:
             if inspect.iscoroutinefunction(listener):
                 await host.wait(scope, listener, run)

@@ -7,7 +7,7 @@ from typing import Any
 from millstream.errors import ConfigError
 from millstream.kernel.scope import Scope
 from millstream.kernel.sources import Source
-from millstream.kernel.stage import answer, open_stream
+from millstream.kernel.stage import answer, open_stream, tell_retry
 from millstream.runnables.coerce import coerce_to_runnable
 from millstream.runnables.replay import Replay
 from millstream.runnables.runnable import Input, Output, Runnable
@@ -64,9 +64,10 @@ class RunnableRetry(Runnable[Input, Output]):
         for number, tag in self._attempts():
             try:
                 return await answer(self.bound, input, scope, tag, kwargs)
-            except self.retry_if_exception_type:
+            except self.retry_if_exception_type as error:
                 if self._gives_up(number, scope):
                     raise
+                await tell_retry(scope, number, error)
             await self._pause(number, scope)
         raise AssertionError("the last attempt returns or raises")
 
@@ -100,4 +101,5 @@ class RunnableRetry(Runnable[Input, Output]):
                 except self.retry_if_exception_type as error:
                     if begun or error is replay.error or self._gives_up(number, scope):
                         raise
+                    await tell_retry(scope, number, error)
                 await self._pause(number, scope)

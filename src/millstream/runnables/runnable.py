@@ -73,6 +73,7 @@ class Runnable(Generic[Input, Output]):
     # What its own runs are tagged with and carry along, and no others.
     _own_tags: Sequence[str] = ()
     _own_metadata: Mapping[str, Any] = {}
+    _own_watchers: tuple[Watcher, ...] = ()
 
     #: Whether running it can block a thread: a parallel step gives such branches threads of their own.
     _may_block: ClassVar[bool] = True
@@ -80,6 +81,7 @@ class Runnable(Generic[Input, Output]):
     # For those who watch: what kind of step it is, and whether it needs its whole input before it begins.
     _run_type: str = "chain"
     _takes_whole: ClassVar[bool] = False
+    _streams_answer: bool | None = None
 
     #: Whether its stream tells what happens instead of giving parts of its answer: a step behind it has to be
     #: streamed to.
@@ -289,10 +291,10 @@ class Runnable(Generic[Input, Output]):
 
         Leaving the loop cancels the inputs that were not answered yet.
         """
-        from millstream.runnables.batch import enter_batch
+        from millstream.runnables.batch import enter_batch, run_calls
 
-        scope, stream = enter_batch(self, inputs, config, SyncHost(), return_exceptions, kwargs)
-        return stream_sync(scope, stream)
+        scope, calls = enter_batch(self, inputs, config, SyncHost(), kwargs)
+        return stream_sync(scope, run_calls(scope, calls, return_exceptions))
 
     def abatch_as_completed(
         self,
@@ -303,10 +305,10 @@ class Runnable(Generic[Input, Output]):
         **kwargs: Any,
     ) -> AsyncStream[tuple[int, Output | Exception]]:
         """`batch_as_completed`, for `async for`."""
-        from millstream.runnables.batch import enter_batch
+        from millstream.runnables.batch import enter_batch, run_calls
 
-        scope, stream = enter_batch(self, inputs, config, async_host(), return_exceptions, kwargs)
-        return AsyncStream(stream, scope.cancellation)
+        scope, calls = enter_batch(self, inputs, config, async_host(), kwargs)
+        return AsyncStream(run_calls(scope, calls, return_exceptions), scope.cancellation)
 
     # --- making others of it --------------------------------------------------------------------------
 

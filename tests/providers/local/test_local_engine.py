@@ -52,9 +52,14 @@ def chat(engine: Engine, body: bytes) -> str:
 
 def complete(engine: Engine, body: bytes) -> str:
     texts: list[str] = []
-    engine.generate(
-        body, lambda piece: bool(texts.append(parse_completion(piece)[0] or "")), kind="completion"
-    )
+
+    def on_piece(piece: bytes) -> bool:
+        text = parse_completion(piece)
+        if isinstance(text, str):
+            texts.append(text)
+        return False
+
+    engine.generate(body, on_piece, kind="completion")
     return "".join(texts)
 
 

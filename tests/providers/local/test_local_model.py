@@ -238,3 +238,19 @@ def test_a_model_that_is_not_there(colour: Colour, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MILLSTREAM_MODEL", "/elsewhere/model.gguf")
     with pytest.raises(ModelError, match="elsewhere"):
         colour.invoke(ChatLocal(), "x")
+
+
+def test_generate_tells_true_usage() -> None:
+    result = LocalLLM(**SHARED, max_tokens=4).generate(["Rivers bend because"])
+    ((generation,),) = result.generations
+    assert result.llm_output is not None
+    usage = result.llm_output["token_usage"]
+    assert usage["completion_tokens"] == 4
+    assert "estimated" not in usage
+    assert generation.generation_info == {"finish_reason": "length", "model_name": "smollm2"}
+    result = chat(max_tokens=4).generate([[("human", "Say hello.")]])
+    ((generation,),) = result.generations
+    assert result.llm_output is not None
+    assert result.llm_output["model_name"] == "smollm2"
+    assert 0 < result.llm_output["token_usage"]["completion_tokens"] <= 4
+    assert chat(max_tokens=4)([("human", "Say hello.")]).text == generation.text

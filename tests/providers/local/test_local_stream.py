@@ -5,6 +5,7 @@ import pytest
 
 from millstream.errors import ContextLengthError, ModelError
 from millstream.messages import AIMessageChunk, UsageMetadata, merge_chunks
+from millstream.outputs import GenerationChunk
 from millstream.providers.local.stream import ChatPieces, parse_chat, parse_completion, parse_error
 
 Recorded = Callable[[str], list[bytes]]
@@ -47,11 +48,11 @@ def test_parse_chat_says_what_each_recorded_piece_adds(recorded: Recorded) -> No
 
 def test_a_recorded_completion(recorded: Recorded) -> None:
     parsed = [parse_completion(piece) for piece in recorded("completion.jsonl")]
-    assert [text for text, _, _ in parsed if text is not None] == [" four", ",", " five", ",", " six", ","]
-    assert parsed[:2] == [(None, None, None)] * 2
-    assert [usage for _, usage, _ in parsed[:-1]] == [None] * (len(parsed) - 1)
-    details = {"cache_read": 0}
-    assert parsed[-1] == (None, UsageMetadata(6, 7, 13, input_token_details=details), "stop")
+    assert parsed[:2] == [None] * 2
+    assert [text for text in parsed[:-1] if text] == [" four", ",", " five", ",", " six", ","]
+    usage = UsageMetadata(6, 7, 13, input_token_details={"cache_read": 0})
+    info = {"finish_reason": "stop", "model_name": "smollm2", "usage_metadata": usage}
+    assert parsed[-1] == GenerationChunk("", info)
 
 
 def test_a_recorded_refusal_of_a_long_prompt(recorded: Recorded) -> None:
@@ -145,10 +146,10 @@ def test_usage_beside_the_finish_reason_is_read_too() -> None:
 )
 def test_unknown_and_empty_fields_add_nothing(piece: bytes) -> None:
     assert parse_chat(piece) is None
-    assert parse_completion(piece) == (None, None, None)
+    assert parse_completion(piece) is None
 
 
 def test_text_that_looks_like_an_error_is_text() -> None:
     piece = b'{"choices":[{"delta":{"content":"{\\"error\\": 1}"},"text":"{\\"error\\": 1}"}]}'
     assert parse_chat(piece) == AIMessageChunk(content='{"error": 1}')
-    assert parse_completion(piece)[0] == '{"error": 1}'
+    assert parse_completion(piece) == '{"error": 1}'

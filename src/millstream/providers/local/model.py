@@ -116,15 +116,6 @@ class ChatLocal(_Local, BaseChatModel):
 class LocalLLM(_Local, BaseLLM):
     """A text model on llama.cpp in this process: it goes on with the prompt. See `ChatLocal`."""
 
-    async def _items(self, request: str, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[str, None]:
+    def _items(self, request: str, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         body = completion_request(request, **self._parameters(kwargs))
-
-        def take(piece: bytes) -> str | None:
-            text, usage, _ = parse_completion(piece)
-            if usage is not None:
-                scope.usage = usage
-            return text
-
-        async with scope.reading(self._pieces(body, "completion", take, scope)) as texts:
-            async for text in texts:
-                yield text
+        return self._pieces(body, "completion", parse_completion, scope)

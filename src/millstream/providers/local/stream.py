@@ -17,6 +17,7 @@ import msgspec
 
 from millstream.errors import ContextLengthError, ModelError
 from millstream.messages import AIMessageChunk, UsageMetadata
+from millstream.outputs import GenerationChunk
 
 
 class _Delta(msgspec.Struct):
@@ -93,17 +94,17 @@ def parse_chat(piece: bytes) -> AIMessageChunk | None:
     return AIMessageChunk(content=text) if text else None
 
 
-def parse_completion(piece: bytes) -> tuple[str | None, UsageMetadata | None, str | None]:
-    """What one piece of a completion adds: text, usage and finish reason, each None where it has none.
+def parse_completion(piece: bytes) -> str | GenerationChunk | None:
+    """What one piece of a completion adds: text, or a chunk that also says why it ended and what it cost.
 
-    Raises `ModelError` if the piece is an error or cannot be read.
+    None if it adds nothing. Raises `ModelError` if the piece is an error or cannot be read.
     """
     read = _read(piece)
-    usage = read.usage.metadata() if read.usage is not None else None
-    if not read.choices:
-        return None, usage, None
-    choice = read.choices[0]
-    return choice.text or None, usage, choice.finish_reason
+    text = (read.choices[0].text if read.choices else None) or ""
+    info = _ending(read)
+    if read.usage is not None:
+        info["usage_metadata"] = read.usage.metadata()
+    return GenerationChunk(text, info) if info else text or None
 
 
 class ChatPieces:

@@ -1,0 +1,1 @@
+"""Handlers: objects whose methods are told what happens in a run."""
