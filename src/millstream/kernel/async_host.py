@@ -29,7 +29,7 @@ from millstream.kernel.channel import READ_AHEAD, Channel, Closed
 from millstream.kernel.clock import get_clock
 from millstream.kernel.host import Emit, Ended, Host, Produce, Worker, produce_into
 from millstream.kernel.loops import call_in
-from millstream.kernel.scope import CURRENT, Scope, note_step, user_context
+from millstream.kernel.scope import CURRENT, Around, Scope, note_step, user_context
 from millstream.kernel.sources import Source
 
 
@@ -79,14 +79,15 @@ class AsyncHost:
     ) -> Any:
         """See `Host`: in place."""
         abort = _TaskAbort(scope.cancellation)
-        token = CURRENT.set(scope)
+        enter, leave = _doors(scope)
+        token = enter(scope)
         try:
             answer = await abort.watch(function(*args, **kw))
             scope.cancellation.check()
             return answer
         finally:
             abort.end()
-            _leave(token)
+            leave(token)
 
     async def each(
         self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None
@@ -125,7 +126,7 @@ class AsyncHost:
     ) -> AsyncGenerator[Any, None]:
         """See `Host`: in place."""
         abort = _TaskAbort(scope.cancellation)
-        enter, leave, current_task = CURRENT.set, _leave, abort.current_task
+        (enter, leave), current_task = _doors(scope), abort.current_task
         items: Any = None
         try:
             token = enter(scope)
@@ -270,12 +271,29 @@ class _Task:
 _workers: weakref.WeakValueDictionary[int, _Task] = weakref.WeakValueDictionary()
 
 
-def _leave(token: contextvars.Token[Scope | None]) -> None:
+def _doors(scope: Scope) -> tuple[Callable[[Scope], Any], Callable[[Any], object]]:
+    """How a user's code is entered in the task's own context, and how it is left."""
+    return (_enter_around, _leave_around) if scope.around else (CURRENT.set, _leave)
+
+
+def _leave(token: contextvars.Token[Scope | None]) -> bool:
     try:  # `suppress` would cost more than all the rest: this runs once a token
         CURRENT.reset(token)
     except ValueError:
         # A task that is destroyed with its loop is closed in another context, with nothing to take back.
-        return
+        return False
+    return True
+
+
+def _enter_around(scope: Scope) -> tuple[Any, list[tuple[Around, Any]]]:
+    return CURRENT.set(scope), [(each, each.enter()) for each in scope.around]
+
+
+def _leave_around(entered: tuple[Any, list[tuple[Around, Any]]]) -> None:
+    token, around = entered
+    if _leave(token):
+        for each, taken in reversed(around):
+            each.leave(taken)
 
 
 async def _outlast(future: asyncio.Future[Any], cancellation: Cancellation | None) -> Any:

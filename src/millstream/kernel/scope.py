@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar
 
 import msgspec
 
@@ -149,6 +149,18 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-7{digits[12:15]}-8{digits[15:18]}-{digits[18:]}"
 
 
+class Around(Protocol):
+    """What stands around a user's code in a run, so that the code finds it in its context."""
+
+    def enter(self) -> Any:
+        """The code is going to run, in the context that this is called in."""
+        ...
+
+    def leave(self, entered: Any) -> None:
+        """It runs no more, and others use the context: take back what `enter` did, which answered this."""
+        ...
+
+
 class Scope(msgspec.Struct, eq=False):
     """One run of one step. `step` is what runs, `parent` the scope that it runs in, None at the top."""
 
@@ -172,6 +184,10 @@ class Scope(msgspec.Struct, eq=False):
     generation_info: dict[str, Any] | None = None
     #: Who watches this run and all that run below it.
     audience: "tuple[Watcher, ...]" = ()
+    #: The context that the run was called in, where it is a call's own and somebody watches it.
+    called_in: contextvars.Context | None = None
+    #: What those who watch have put around a user's code in this run.
+    around: tuple[Around, ...] = ()
 
     @property
     def name(self) -> str:
@@ -281,6 +297,8 @@ class Scope(msgspec.Struct, eq=False):
             gives=self.gives,
             watchers=self.watchers,
             audience=self.audience,
+            called_in=self.called_in,
+            around=self.around,
         )
 
     def aside(self) -> "Scope":
@@ -348,4 +366,6 @@ def user_context(scope: Scope) -> contextvars.Context:
     """A copy of the caller's context in which `CURRENT` is `scope`: what a user's code runs in."""
     context = contextvars.copy_context()
     context.run(CURRENT.set, scope)
+    for each in scope.around:
+        context.run(each.enter)
     return context

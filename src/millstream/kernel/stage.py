@@ -6,6 +6,7 @@ generator, and a token passes through nothing else.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, ClassVar, Protocol
 
 from millstream.kernel.cancel import Cancellation
@@ -24,6 +25,9 @@ from millstream.kernel.scope import (
 from millstream.kernel.sources import NOTHING, Flow, Single, Source, gathered, merge
 
 NO_KEYWORDS: Mapping[str, Any] = {}
+
+#: What a watcher answers to an item if it needs to see no more of that run's.
+ENOUGH: Any = object()
 
 
 class Step(Protocol):
@@ -124,7 +128,10 @@ class Watcher(Protocol):
         ...
 
     def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
-        """The run gave an item of its output. What it answers is awaited: once a token, None is cheaper."""
+        """The run gave an item of its output. What it answers is awaited: once a token, None is cheaper.
+
+        With `ENOUGH` it is told of no more items of this run.
+        """
         ...
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
@@ -206,8 +213,8 @@ def enter_root(
     cancellation = Cancellation(None if parent is None else parent.cancellation)
     run_id = None if run_id is None else str(run_id)
     scope = Scope(step, parent, host, cancellation, settings, None, run_name, run_id, watchers)
-    if audience:
-        scope.audience = audience
+    if watchers:
+        scope.audience, scope.called_in = audience, copy_context()
     return step, scope, kwargs
 
 
@@ -310,7 +317,9 @@ async def _streamed_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping
         async for item in stream:
             items.append(item)
             for streamed in tell:
-                if (telling := streamed(scope, item)) is not None:
+                if (telling := streamed(scope, item)) is ENOUGH:
+                    tell = [each for each in tell if each is not streamed]
+                elif telling is not None:
                     await telling
     return step._together(items)
 
@@ -360,7 +369,9 @@ async def _watched_items(
                     else:
                         gathered(items, item, flow)
                     for streamed in tell:
-                        if (telling := streamed(scope, item)) is not None:
+                        if (telling := streamed(scope, item)) is ENOUGH:
+                            tell = [each for each in tell if each is not streamed]
+                        elif telling is not None:
                             await telling
                     yield item
         except BaseException as error:

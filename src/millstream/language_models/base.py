@@ -32,6 +32,9 @@ class LanguageModel(Runnable[Input, Output]):
 
     _takes_whole = True
 
+    provider_name: str | None = None
+    """Who runs the model, for those who watch: `"openai"`, say."""
+
     _stream: Any = None
     _generate: Any = None
 

@@ -13,7 +13,7 @@ from millstream.messages import BaseMessage
 from millstream.providers.local.engine import Engine, Kind, engine_for
 from millstream.providers.local.request import chat_request, completion_request
 from millstream.providers.local.stream import ChatPieces, parse_completion
-from millstream.providers.local.weights import find_model, model_name
+from millstream.providers.local.weights import find_model, model_name, shown_name
 
 # Small models do not always find an end.
 DEFAULT_MAX_TOKENS = 512
@@ -28,6 +28,8 @@ Take = Callable[[bytes], Any]
 
 class _Local:
     """Which model, loaded how, asked how: what `ChatLocal` and `LocalLLM` share."""
+
+    provider_name: str | None = "llama.cpp"
 
     def __init__(
         self,
@@ -53,6 +55,11 @@ class _Local:
             "stop": stop,
             "json_schema": json_schema,
         }
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called: its known name, or its file's, without folder and ending."""
+        return shown_name(self.model)
 
     def load(self) -> Engine:
         """Load the model now, if it is not loaded yet: the first answer would do that otherwise."""

@@ -55,6 +55,12 @@ def model_name(name_or_path: str | None = None) -> str | None:
     return wanted if wanted in KNOWN_MODELS else None
 
 
+def shown_name(name_or_path: str | None = None) -> str:
+    """What people are shown as the name of what `find_model` finds: of a file, without folder and ending."""
+    wanted = _wanted(name_or_path)
+    return wanted if wanted in KNOWN_MODELS else Path(wanted).stem
+
+
 def _wanted(name_or_path: str | None) -> str:
     return name_or_path or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
 
