@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from millstream.events import *
     from millstream.language_models import *
     from millstream.messages import *
+    from millstream.otel import *
     from millstream.output_parsers import *
     from millstream.outputs import *
     from millstream.prompts import *
@@ -47,6 +48,7 @@ _HOMES = {
         "messages_to_dict to_message"
     ),
     "outputs": "ChatGeneration ChatGenerationChunk Generation GenerationChunk LLMResult",
+    "otel": "OpenTelemetryTracer",
     "output_parsers": (
         "BaseOutputParser CommaSeparatedListOutputParser JsonOutputParser ListOutputParser "
         "MarkdownListOutputParser NumberedListOutputParser PydanticOutputParser StrOutputParser "
