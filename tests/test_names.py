@@ -41,8 +41,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         "import sys, millstream\n"
         "millstream.ChatPromptTemplate, millstream.StrOutputParser, millstream.RunnableParallel\n"
         "millstream.BaseChatModel, millstream.ChatLocal, millstream.init_chat_model\n"
+        "millstream.OpenTelemetryTracer\n"
         "heavy = {'asyncio', 'pydantic', 'xllamacpp', 'rich', 'typer', 'openai'}\n"
-        "heavy |= {'numpy', 'faiss', 'wordllama'}\n"
+        "heavy |= {'numpy', 'faiss', 'wordllama', 'opentelemetry'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )
     assert run(program) == "[]"

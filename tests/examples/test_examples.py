@@ -48,6 +48,17 @@ Whole           astream ['rivers bend slowly', '']
 AsyncWhole      astream ['rivers bend slowly', '']
 """,
     "prompts.py": None,
+    "tracing.py": """\
+1233 km.
+POST /ask
+  answer
+    execute_tool length
+      GET /rivers
+    RunnableSequence
+      ChatPromptTemplate
+      chat FakeChatModel stop
+      StrOutputParser
+""",
     "tools.py": """\
 {'type': 'string', 'description': 'its English name'}
 1233 km

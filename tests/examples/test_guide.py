@@ -31,10 +31,14 @@ def test_lines_may_be_left_out() -> None:
     assert not matches(["a", "c"], ["a", "b", "c"])
 
 
-@pytest.mark.local
 @pytest.mark.parametrize(
     ("page", "example"),
-    [("json.md", "countries.py"), ("structured.md", "typed.py"), ("retrieval.md", "retrieval.py")],
+    [
+        pytest.param("json.md", "countries.py", marks=pytest.mark.local),
+        pytest.param("structured.md", "typed.py", marks=pytest.mark.local),
+        pytest.param("retrieval.md", "retrieval.py", marks=pytest.mark.local),
+        ("tracing.md", "tracing.py"),
+    ],
 )
 def test_the_guide_shows_what_the_example_prints(page: str, example: str) -> None:
     assert matches(shown(page, example), run(example).splitlines())

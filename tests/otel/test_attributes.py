@@ -239,6 +239,16 @@ def raising(error: Exception) -> Any:
     return raises
 
 
+def test_an_error_whose_text_fails_is_raised_all_the_same(traces: Traces, colour: Colour) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    with pytest.raises(Mute):
+        colour.invoke(RunnableLambda(raising(Mute())), 1, traces.config())
+    assert traces.named("raises").status.status_code is StatusCode.ERROR
+
+
 def test_an_error_that_quotes_an_answer_is_not_shown_unless_asked(traces: Traces) -> None:
     parser = JsonOutputParser()
     with pytest.raises(OutputParserException):

@@ -548,15 +548,6 @@ def test_with_the_api_alone_nothing_happens_and_nothing_breaks() -> None:
     assert run(program) == "river river"
 
 
-def test_importing_the_package_does_not_import_opentelemetry() -> None:
-    program = (
-        "import sys, millstream\n"
-        "millstream.OpenTelemetryTracer, millstream.RunnableLambda\n"
-        "print('opentelemetry' in sys.modules)"
-    )
-    assert run(program) == "False"
-
-
 def test_the_global_provider_may_be_set_after_the_tracer_is_made() -> None:
     program = (
         "from millstream import OpenTelemetryTracer, RunnableLambda\n"

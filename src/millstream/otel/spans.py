@@ -157,7 +157,9 @@ class Spans:
         if isinstance(error, _QUOTING) and not self._captures:
             span.add_event("exception", {"exception.type": kind})
             span.set_status(Status(StatusCode.ERROR))
-        else:
+            return
+        span.set_status(Status(StatusCode.ERROR))
+        with suppress(Exception):  # its text is code of the user's, and must not hide the error itself
             span.record_exception(error)
             span.set_status(Status(StatusCode.ERROR, str(error)))
 
