@@ -1186,6 +1186,23 @@ _differs(
 )
 _differs(
     EVENTS,
+    "events-text-pieces",
+    "The pieces of a text model inside a chain",
+    peer="A `GenerationChunk` each, and no events at all if the model's author did not report them by hand; "
+    "texts where the model is run alone.",
+    ours="Texts, always.",
+    why="A text model streams texts, wherever it stands.",
+)
+_differs(
+    EVENTS,
+    "events-text-for-a-tool",
+    "A tool in a chain that is given a text",
+    peer="Its events tell of an empty input, `{}` or none.",
+    ours="Its start and its end tell the text.",
+    why="What a step was given is what its events are for.",
+)
+_differs(
+    EVENTS,
     "events-input-of-the-run",
     "The input of the run, where its first event is filtered out",
     peer="It stands in whichever event comes first, in place of that event's own.",

@@ -21,13 +21,15 @@ class Plain:
         self._runs: dict[str, str] = {}
 
     def __call__(self, value: Any) -> Any:
-        """The plain value: messages as dicts, exceptions as `Raised`, containers of plain values."""
+        """The plain value: messages, documents as dicts, exceptions as `Raised`, containers of those."""
         if isinstance(value, BaseException):
             return raised(value, self)
         if hasattr(value, "usage_metadata") or hasattr(value, "pretty_repr"):
             return self._message(value)
         if hasattr(value, "to_messages"):
             return [self(message) for message in value.to_messages()]
+        if hasattr(value, "page_content"):
+            return {"id": value.id, "page_content": value.page_content, "metadata": value.metadata}
         if isinstance(value, Mapping):
             return {key: self(item) for key, item in value.items()}
         if isinstance(value, list | tuple):

@@ -96,6 +96,8 @@ def _first_output(kind: str, output: Any) -> Any:
     whole = {"llm_output": None, "run": None, "type": "LLMResult"}
     if kind == "llm":
         return output | whole
+    if kind == "retriever":
+        return {"documents": output}
     if kind != "chat_model":
         return output
     name = "ChatGenerationChunk" if isinstance(output, AIMessageChunk) else "ChatGeneration"
