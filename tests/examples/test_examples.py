@@ -11,7 +11,17 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = Path(__file__).parents[2] / "src"
-LOCAL = {"countries.py", "hello.py", "retrieval.py", "sentences.py", "typed.py"}
+LOCAL = {
+    "countries.py",
+    "event_filters.py",
+    "events.py",
+    "events_inside.py",
+    "events_waiting.py",
+    "hello.py",
+    "retrieval.py",
+    "sentences.py",
+    "typed.py",
+}
 SECONDS = 100
 
 # What each prints; None where only the fact counts that it prints something.
@@ -158,6 +168,34 @@ def test_retrieval_answers_from_the_documents() -> None:
     )
     assert answer.count("|") > 5
     assert "kensho" in answer.replace("|", "").lower()
+
+
+@pytest.mark.local
+def test_events_inside_a_tool_are_told_once_whether_it_passes_callbacks_or_not() -> None:
+    told: list[list[str]] = []
+    for line in run("events_inside.py").splitlines():
+        if line.startswith(("on_tool_start", "on_chain_start")):
+            told.append([])
+        told[-1].append(line)
+    by_itself, by_hand, travel, travel_back = told
+    assert by_itself == [line.replace("mouth_by_hand", "mouth") for line in by_hand]
+    for lines in told:
+        inside = [line.split()[0] for line in lines if line.startswith(" ")]
+        assert inside == ["on_llm_start", "on_llm_stream", "on_llm_stream", "on_llm_end"]
+    assert travel[-2].startswith("on_chain_stream travel")
+    assert travel_back[-1].startswith("on_chain_end travel_back")
+
+
+@pytest.mark.local
+def test_events_are_live_before_a_step_that_waits() -> None:
+    streamed, *events = run("events_waiting.py").splitlines()
+    assert streamed.startswith("stream: ")
+    who = [line.split(":")[0] for line in events]
+    assert who.count("sentence") == 1
+    assert who[-1] == "sentence"
+    assert who.count("ChatLocal") > 10
+    # The first values come while the model still writes.
+    assert who.index("JsonOutputParser") < who.index("ChatLocal", 2)
 
 
 def test_every_example_says_what_it_is() -> None:

@@ -38,6 +38,10 @@ def test_lines_may_be_left_out() -> None:
         pytest.param("structured.md", "typed.py", marks=pytest.mark.local),
         pytest.param("retrieval.md", "retrieval.py", marks=pytest.mark.local),
         ("tracing.md", "tracing.py"),
+        pytest.param("events-examples.md", "events.py", marks=pytest.mark.local),
+        pytest.param("events-examples.md", "event_filters.py", marks=pytest.mark.local),
+        pytest.param("events-examples.md", "events_waiting.py", marks=pytest.mark.local),
+        pytest.param("events-examples.md", "events_inside.py", marks=pytest.mark.local),
     ],
 )
 def test_the_guide_shows_what_the_example_prints(page: str, example: str) -> None:

@@ -1,4 +1,4 @@
-"""The events of each type of step beside langchain-core's: text models, tools, retrievers, all in one chain."""
+"""Events of each type of step beside langchain-core's: text models, tools, retrievers, all in one chain."""
 
 from collections.abc import AsyncIterator
 from typing import Any
