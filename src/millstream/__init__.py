@@ -37,7 +37,9 @@ _HOMES = {
         "OutputParserException PromptInputError RecursionLimitError TemplateError "
         "ToolException ToolInputError VectorStoreError"
     ),
-    "events": "StreamEvent adispatch_custom_event dispatch_custom_event",
+    "events": (
+        "LogEntry RunLog RunLogPatch RunState StreamEvent adispatch_custom_event dispatch_custom_event"
+    ),
     "language_models": "BaseChatModel BaseLLM ModelInput init_chat_model register_chat_model",
     "messages": (
         "AIMessage AIMessageChunk AnyMessage BaseMessage BaseMessageChunk ChatMessage "

@@ -101,6 +101,8 @@ class PeerLLM(LLM):
         self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[GenerationChunk]:
         for item in _play(self.turn):
+            if run_manager is not None:  # here, telling of pieces is left to the model
+                run_manager.on_llm_new_token(item)
             yield GenerationChunk(text=item)
 
 

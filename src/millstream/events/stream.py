@@ -56,8 +56,8 @@ class Filter:
         self._include = (include_names, include_types, include_tags)
         self._exclude = (exclude_names, exclude_types, exclude_tags)
 
-    def lets_through(self, name: str, kind: str, tags: Sequence[str]) -> bool:
-        """Whether a run of this name, type and tags is told of."""
+    def lets_through(self, name: str, kind: str, tags: Sequence[str], *, is_root: bool = False) -> bool:
+        """Whether a run of this name, type and tags is told of; the root is the run that was asked for."""
         if any(wanted is not None for wanted in self._include) and not _matches(
             self._include, name, kind, tags
         ):
@@ -171,7 +171,7 @@ class EventWriter:
         if run is None:
             return
         is_root = run.parent is None
-        if self._is_first and is_root and not run.streamed:
+        if self._is_first and is_root and not run.streamed and not scope.step._transforms:
             # There, the whole answer of a run that cannot stream is its only piece.
             await self._tell(scope, run, "stream", {"chunk": output})
         await self._close_inside(scope, run)
@@ -211,11 +211,13 @@ class EventWriter:
             "tags": tags,
             "metadata": scope.metadata,
         }
-        run = self._runs[run_id] = _Told(kind, parent, shared, self._filter.lets_through(name, kind, tags))
+        is_root = run_id == self._root_id
+        visible = self._filter.lets_through(name, kind, tags, is_root=is_root)
+        run = self._runs[run_id] = _Told(kind, parent, shared, visible)
         if parent is not None:
             parent.inside[run_id] = run
         # Below a run that has ended: its code has left it behind.
-        run.closed = run_id != self._root_id and (parent is None or parent.closed)
+        run.closed = not is_root and (parent is None or parent.closed)
         return run
 
     async def _tell(self, scope: Scope, run: _Told, what: str, data: dict[str, Any]) -> None:

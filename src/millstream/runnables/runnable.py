@@ -29,6 +29,7 @@ from millstream.kernel.sources import NOTHING, Single, merge
 from millstream.kernel.stage import Watcher, answer_from_stream, enter_root, run_answer, run_stream
 
 if TYPE_CHECKING:
+    from millstream.events.log import RunLog, RunLogPatch
     from millstream.events.stream import StreamEvent
     from millstream.kernel.sources import Source
     from millstream.runnables.listeners import Listener
@@ -245,6 +246,81 @@ class Runnable(Generic[Input, Output]):
         )
         step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
         return stream_sync(scope, run_events(step, input, scope, kwargs, chosen, buffer, version))
+
+    @overload
+    def astream_log(
+        self,
+        input: Input,
+        config: RunnableConfig | None = None,
+        *,
+        diff: Literal[True] = True,
+        with_streamed_output_list: bool = True,
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
+        buffer: int = READ_AHEAD,
+        **kwargs: Any,
+    ) -> AsyncStream[RunLogPatch]: ...
+    @overload
+    def astream_log(
+        self,
+        input: Input,
+        config: RunnableConfig | None = None,
+        *,
+        diff: Literal[False],
+        with_streamed_output_list: bool = True,
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
+        buffer: int = READ_AHEAD,
+        **kwargs: Any,
+    ) -> AsyncStream[RunLog]: ...
+    def astream_log(
+        self,
+        input: Input,
+        config: RunnableConfig | None = None,
+        *,
+        diff: bool = True,
+        with_streamed_output_list: bool = True,
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
+        buffer: int = READ_AHEAD,
+        **kwargs: Any,
+    ) -> AsyncStream[Any]:
+        """Yield the log of the run, while it runs: patches (`RunLogPatch`) that add up to its state.
+
+        With `diff=False`, yield the log so far each time (`RunLog`, with its `state`). Without
+        `with_streamed_output_list`, the pieces of the answer are not listed, and only what they make is told.
+        `include_` and `exclude_` choose which runs inside are told of, and the run is at most `buffer`
+        patches (64) ahead of whoever reads them. An error is raised after all that came before it was told.
+        """
+        from millstream.events.log import LogFilter, run_log
+
+        chosen = LogFilter(
+            include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
+        )
+        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
+        log = run_log(
+            step,
+            input,
+            scope,
+            kwargs,
+            chosen,
+            buffer,
+            diff=diff,
+            with_streamed_output_list=with_streamed_output_list,
+        )
+        return AsyncStream(log, scope.cancellation)
 
     # --- many inputs ----------------------------------------------------------------------------------
 

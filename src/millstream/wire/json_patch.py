@@ -1,6 +1,6 @@
-"""What changed between two snapshots, as the operations of RFC 6902."""
+"""The operations of RFC 6902: what changed between two snapshots, and what a document is with them done."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from millstream.wire.partial_json import JsonEvent, Path
@@ -46,3 +46,49 @@ def pointer(path: Path) -> str:
 def _replaces(event: JsonEvent, old: Any, new: Any) -> bool:
     ends_container = event.complete and type(event.value) in (dict, list)
     return not ends_container and (type(old) is not type(new) or bool(old != new))
+
+
+def applied(document: Any, operations: Iterable[Mapping[str, Any]]) -> Any:
+    """The document with these operations done, which are all `add` or `replace`.
+
+    The document stays as it was, and so do the operations' values: what changes is copied, once, and all else
+    is shared. Raises `LookupError` for a path that is not there, and `ValueError` for any other operation.
+    """
+    top = [document]
+    # The copies, by their id; held, so that no id comes again.
+    copies: dict[int, Any] = {id(top): top}
+    for operation in operations:
+        at: Any = top
+        key: Any = 0
+        for part in operation["path"].split("/")[1:]:
+            inner = at[key]
+            if id(inner) not in copies:
+                if not isinstance(inner, dict | list):
+                    raise LookupError(f"There is nothing at {operation['path']!r}.")
+                inner = at[key] = inner.copy()
+                copies[id(inner)] = inner
+            at, key = inner, _key(inner, part)
+        _put(at, key, operation)
+    return top[0]
+
+
+def _key(at: Any, part: str) -> str | int:
+    """The key or index in `at` that a part of a pointer names (RFC 6901, section 4)."""
+    if type(at) is not list:
+        return part.replace("~1", "/").replace("~0", "~")
+    index = len(at) if part == "-" else int(part)
+    if not 0 <= index <= len(at):
+        raise IndexError(f"The list has no place {part}.")
+    return index
+
+
+def _put(at: Any, key: Any, operation: Mapping[str, Any]) -> None:
+    kind, value = operation["op"], operation["value"]
+    if kind not in ("add", "replace"):
+        raise ValueError(f"Only add and replace are known here, not {kind!r}.")
+    if kind == "add" and type(at) is list:
+        at.insert(key, value)
+    elif kind == "replace" and type(at) is not list and key not in at:  # section 4.3
+        raise KeyError(operation["path"])
+    else:
+        at[key] = value
