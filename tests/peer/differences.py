@@ -1233,3 +1233,59 @@ _differs(
     ours="`seq`, from 1 and without a gap, and `time`.",
     why="Who resumes a stream, or shows how long a step took, needs them.",
 )
+_differs(
+    EVENTS,
+    "log-errors",
+    "Runs that failed, in a log",
+    peer="Their `final_output` is `{}`, or what a model had said until then.",
+    ours="It stays None; `end_time` says that they ended.",
+    why="What failed gave no answer.",
+)
+_differs(
+    EVENTS,
+    "log-names",
+    "Runs with `/` or `~` in their names, in a log",
+    peer="Their paths lead elsewhere, and the patches cannot be added.",
+    ours="Paths are escaped, as RFC 6901 says.",
+    why="A log of any chain adds up.",
+)
+_differs(
+    EVENTS,
+    "log-states",
+    "The `final_output` of a log where each piece replaces those before, as a JSON parser's",
+    peer="Lists, texts and numbers are added all the same. In a parallel step, other keys are lost.",
+    ours="Each replaces the one before, in its own key.",
+    why="It is the answer.",
+)
+_differs(
+    EVENTS,
+    "log-texts",
+    "`streamed_output_str` of a model that streams blocks",
+    peer="The lists of blocks.",
+    ours="Their text.",
+    why="The name says that they are texts.",
+)
+_differs(
+    EVENTS,
+    "log-shared-states",
+    "The states of one log (`astream_log` with `diff=False`, and sums of patches)",
+    peer="Each is a deep copy.",
+    ours="They share what has not changed. Copy a state before you change it.",
+    why="A state costs what is new in it, and pointers.",
+)
+_differs(
+    EVENTS,
+    "log-leaving",
+    "Closing a log before its end",
+    peer="The run goes on.",
+    ours="The run is closed, and closing waits for that.",
+    why="Who reads no more pays for no more.",
+)
+_differs(
+    EVENTS,
+    "log-deprecated",
+    "`astream_log` itself",
+    peer="Warns that it will be removed.",
+    ours="Is there, and does not warn.",
+    why="Programs that read it go on.",
+)

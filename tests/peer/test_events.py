@@ -39,6 +39,11 @@ async def agrow(items: Any) -> Any:
         yield item + "!"
 
 
+async def anothing(_: Any) -> Any:
+    for piece in ():
+        yield piece
+
+
 def asks(lib: Library) -> Any:
     inner = model(lib)
     return lib.RunnableLambda(lambda text: inner.invoke(text).content)
@@ -83,6 +88,7 @@ CASES: dict[str, tuple[Any, Any]] = {
     "functions in a row": (lambda lib: lib.RunnableLambda(shout) | ashout | shout, "a"),
     "a generator behind": (lambda lib: model(lib) | lib.StrOutputParser() | agrow, "q"),
     "a generator before": (lambda lib: lib.RunnableGenerator(agrow) | shout, "q"),
+    "a generator of nothing": (lambda lib: lib.RunnableGenerator(anothing), "q"),
     "a model inside a function": (asks, "q"),
     "a chain inside an async function": (streams, "q"),
     "a batch inside a function": (batches, 1),

@@ -1,7 +1,9 @@
 """Logs beside langchain-core's: which operations in which patches, and the state that they add up to."""
 
 import asyncio
+import warnings
 from functools import reduce
+from itertools import chain
 from operator import add
 from typing import Any
 
@@ -16,7 +18,7 @@ from tests.peer.test_events import (
     AT_ONCE,
     CASES,
     FILTERS,
-    agrow,
+    _nameless,
     ashout,
     broken,
     model,
@@ -96,7 +98,8 @@ class Told:
         output = self._plain(output)
         if isinstance(output, dict) and "generations" in output:
             # Where the last chunk is a chunk of its own, theirs leaves it out (`events-whole-answers`).
-            output["generations"][0][0].get("message", {}).pop("chunk_position", None)
+            for generation in chain.from_iterable(output["generations"]):
+                generation.get("message", {}).pop("chunk_position", None)
         return output
 
     def _number(self, run_id: str) -> int:
@@ -132,11 +135,6 @@ async def amixed(_: Any) -> Any:
         yield piece
 
 
-async def anothing(_: Any) -> Any:
-    for piece in ():
-        yield piece
-
-
 def uses_a_tool(lib: Library) -> Any:
     @lib.tool
     def double(number: int) -> int:
@@ -167,7 +165,6 @@ MORE: dict[str, tuple[Any, Any]] = {
     "lists": (lambda lib: lib.RunnableGenerator(alists), "q"),
     "dicts": (lambda lib: lib.RunnableGenerator(adicts), "q"),
     "mixed pieces": (lambda lib: lib.RunnableGenerator(amixed), "q"),
-    "no pieces": (lambda lib: lib.RunnableGenerator(anothing), "q"),
     "lists in a branch": (lambda lib: lib.RunnableParallel(a=alists), "q"),
     "a name that comes again": (lambda lib: lib.RunnableLambda(shout) | shout | shout, "q"),
     "branches in branches, one at a time": (
@@ -182,9 +179,7 @@ ALL = CASES | MORE
 @pytest.mark.parametrize("name", ALL)
 def test_patches(name: str, with_list: bool) -> None:
     build, input = ALL[name]
-    ours, peer = (
-        story(lib, build, input, with_streamed_output_list=with_list) for lib in (OURS, PEER)
-    )
+    ours, peer = (story(lib, build, input, with_streamed_output_list=with_list) for lib in (OURS, PEER))
     assert ours == peer
 
 
@@ -196,3 +191,147 @@ def test_states(name: str) -> None:
     assert [told[0].state(each.state) for each in ours] == [told[1].state(each.state) for each in peer]
     told = [Told(), Told()]
     assert told[0].ops(ours[-1]) == told[1].ops(peer[-1])
+
+
+@pytest.mark.parametrize(
+    "chosen", [*FILTERS, {"include_types": ["llm"]}, {"exclude_types": ["llm"]}], ids=str
+)
+def test_filters(chosen: dict[str, Any]) -> None:
+    build, input = CASES["names, tags and metadata"]
+    ours, peer = (story(lib, build, input, **chosen) for lib in (OURS, PEER))
+    assert ours == peer
+
+
+def by_run(lib: Library, build: Any, input: Any) -> list[Any]:
+    """What is told of each run: its entry, its pieces in any order, its end. What came first is chance."""
+    runs: dict[str, list[Any]] = {}
+    told = Told()
+    for patch in log(lib, build, input):
+        for _, path, value in told.ops(patch):
+            if path.startswith("/logs/"):
+                _, _, name, *inside = path.split("/")
+                runs.setdefault(name, []).append(_nameless([inside, value]))
+    return [[entry[1] | {"id": 0}, *sorted(others, key=repr)] for entry, *others in runs.values()]
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_runs_at_once(name: str) -> None:
+    build, input = AT_ONCE[name]
+    assert same(by_run(OURS, build, input), by_run(PEER, build, input))
+    ours, peer = (story(lib, build, input)[1] for lib in (OURS, PEER))
+    assert _nameless(ours["final_output"]) == _nameless(peer["final_output"])
+    assert same(_nameless(ours["streamed_output"]), _nameless(peer["streamed_output"]))
+    assert ours["logs"].keys() == peer["logs"].keys()
+
+
+def failing(lib: Library) -> Any:
+    return prompt(lib) | lib.chat(["a", ValueError("no"), "b"]) | lib.StrOutputParser() | shout
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        failing,
+        lambda lib: prompt(lib) | broken,
+        lambda lib: lib.RunnableLambda(broken),
+        lambda lib: lib.RunnableLambda(broken) | shout,
+        lambda lib: lib.RunnableLambda(lambda given: failing(lib).invoke(given)),
+        lambda lib: lib.RunnableLambda(ashout) | lib.RunnableLambda(broken).with_fallbacks([failing(lib)]),
+    ],
+)
+@pytest.mark.differs("log-errors")
+def test_difference_errors(build: Any) -> None:
+    told = []
+    for lib in (OURS, PEER):
+        patches, error = asyncio.run(_collect(build(lib), {"x": 1}))
+        assert isinstance(error, Exception)
+        told.append([Told().ops(patch) for patch in patches])
+    ours, peer = told
+    ended = [ops[0][1] for ops in ours if len(ops) == 1 and ops[0][1].endswith("/end_time")]
+    failed = [path.replace("/end_time", "/final_output") for path in ended]
+    assert ours == [[op for op in ops if op[1] not in failed] for ops in peer]
+
+
+@pytest.mark.differs("log-names")
+def test_difference_names() -> None:
+    for lib in (OURS, PEER):
+        step = lib.RunnableLambda(shout).with_config(run_name="a/b~c") | shout
+        patches = log(lib, lambda _, step=step: step, "x")
+        if lib is OURS:
+            assert list(reduce(add, patches).state["logs"]) == ["a/b~c", "shout"]
+        else:
+            with pytest.raises(Exception, match="invalid escape ~c"):
+                reduce(add, patches)
+
+
+@pytest.mark.differs("log-states")
+def test_difference_states() -> None:
+    def whole(lib: Library) -> Any:
+        return lib.chat(["[1", ", 2]"]) | lib.JsonOutputParser()
+
+    found = [reduce(add, log(lib, whole, "q")).state["final_output"] for lib in (OURS, PEER)]
+    assert found == [[1, 2], [1, 1, 2]]
+
+    def beside(lib: Library) -> Any:
+        parsed = lib.chat(['{"b": 1', ', "c": 2}']) | lib.JsonOutputParser()
+        return lib.RunnablePassthrough.assign(a=lib.RunnableLambda(lambda _: "q") | parsed)
+
+    found = [reduce(add, log(lib, beside, {"x": 1})).state["final_output"] for lib in (OURS, PEER)]
+    assert found == [{"x": 1, "a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 2}}]
+
+
+@pytest.mark.differs("log-texts")
+def test_difference_texts() -> None:
+    block = {"type": "text", "text": "a", "index": 0}
+
+    def says(lib: Library) -> Any:
+        return lib.chat([lib.AIMessageChunk(content=[block])]) | shout_content
+
+    texts = []
+    for lib in (OURS, PEER):
+        entry = reduce(add, log(lib, says, "q")).state["logs"]["model"]
+        texts.append(entry["streamed_output_str"][0])
+    assert texts == ["a", [block]]
+
+
+async def shout_content(message: Any) -> str:
+    return str(message.content)
+
+
+@pytest.mark.differs("log-shared-states")
+def test_difference_states_share_their_parts() -> None:
+    for lib in (OURS, PEER):
+        states = [each.state for each in log(lib, prompt, {"x": 1}, diff=False)]
+        assert (states[0]["logs"] is states[1]["logs"]) == (lib is OURS)
+
+
+@pytest.mark.differs("log-leaving")
+def test_difference_leaving() -> None:
+    async def pulled(lib: Library) -> int:
+        count = 0
+
+        async def grow(_: Any) -> Any:
+            nonlocal count
+            for number in range(1000):
+                count += 1
+                yield number
+                await asyncio.sleep(0)
+
+        stream = lib.RunnableGenerator(grow).astream_log("q")
+        await anext(stream)
+        await stream.aclose()
+        for _ in range(6000):
+            await asyncio.sleep(0)
+        return count
+
+    assert asyncio.run(pulled(OURS)) < 100
+    assert asyncio.run(pulled(PEER)) == 1000
+
+
+@pytest.mark.differs("log-deprecated")
+def test_difference_nothing_is_deprecated() -> None:
+    for lib in (OURS, PEER):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            log(lib, lambda lib: lib.RunnableLambda(shout), "x")
+        assert bool(caught) == (lib is PEER)
