@@ -108,7 +108,7 @@ def test_logs_are_the_sums_of_patches(chain: Runnable[Any, Any]) -> None:
 @settings(max_examples=80, deadline=None)
 def test_leaving_early_ends_the_run(chain: Runnable[Any, Any], stop: int, diff: bool) -> None:
     async def run() -> None:
-        async with chain.astream_log("a b c", diff=diff, buffer=1) as patches:  # type: ignore[call-overload]
+        async with chain.astream_log("a b c", diff=diff, buffer=1) as patches:
             try:
                 for _ in range(stop):
                     await anext(patches)
@@ -190,7 +190,7 @@ class Sum:
     def __eq__(self, other: object) -> Any:
         raise ValueError("ambiguous")
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class Sour:
@@ -276,7 +276,7 @@ def test_a_reader_that_stops_stops_the_model(buffer: int, diff: bool) -> None:
     async def run() -> None:
         model = Endless()
         chain = model | StrOutputParser()
-        async with chain.astream_log("q", diff=diff, buffer=buffer) as stream:  # type: ignore[call-overload]
+        async with chain.astream_log("q", diff=diff, buffer=buffer) as stream:
             for _ in range(20):
                 await anext(stream)
             await asyncio.sleep(0.01)
@@ -330,7 +330,7 @@ def test_closing_from_another_task_cancels_the_run() -> None:
 
         stream = RunnableLambda(never).astream_log("q")
         await anext(stream)
-        reading = asyncio.create_task(anext(stream))  # type: ignore[arg-type]
+        reading = asyncio.create_task(anext(stream))
         await waits.wait()
         await asyncio.sleep(0)  # so that the other task waits in the stream
         await stream.aclose()
@@ -425,14 +425,14 @@ def test_only_patches_are_added() -> None:
     patch = RunLogPatch(replacing({}))
     for left, right in ((patch, 1), (patch, patch + patch), (patch + patch, patch + patch), (1, patch)):
         with pytest.raises(TypeError):
-            left + right  # type: ignore[operator]
+            left + right
 
 
 def test_equality_and_repr() -> None:
     patch = RunLogPatch(replacing({"id": "1"}))
     assert patch == RunLogPatch(replacing({"id": "1"}))
     assert patch != RunLogPatch()
-    assert patch + RunLogPatch() == RunLog(*patch.ops, state={"id": "1"})  # type: ignore[typeddict-item]
+    assert patch + RunLogPatch() == RunLog(*patch.ops, state={"id": "1"})
     assert patch + RunLogPatch() != patch
     assert repr(patch) == "RunLogPatch({'op': 'replace', 'path': '', 'value': {'id': '1'}})"
     assert repr(patch + RunLogPatch()) == "RunLog({'id': '1'})"

@@ -13,11 +13,13 @@ from millstream import (
     JsonEvent,
     JsonOutputParser,
     PydanticOutputParser,
+    RunLogPatch,
     Runnable,
     RunnableConfig,
     RunnableLambda,
     RunnableParallel,
     RunnablePassthrough,
+    RunState,
     StrOutputParser,
     chain,
 )
@@ -128,3 +130,7 @@ async def main() -> None:
         assert_type(chunk, AIMessageChunk)
     async with text.astream({}) as stream:
         assert_type(await anext(stream), str)
+    async for patch in text.astream_log({}):
+        assert_type(patch, RunLogPatch)
+    async for log in text.astream_log({}, diff=False):
+        assert_type(log.state, RunState)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from millstream.wire import JsonScanner, JsonSnapshots
-from millstream.wire.json_patch import operations, pointer
+from millstream.wire.json_patch import applied, operations, pointer
 from millstream.wire.snapshots import ABSENT
 from tests.wire.properties import cut
 from tests.wire.strategies import documents, duplicated, places
@@ -24,12 +24,16 @@ def patches_of(pieces):
 
 
 def check(pieces):
-    state = None
+    state = ours = None
     for found, after in patches_of(pieces):
         json.dumps(found)
         # As they would travel: nothing in them is shared with the state that they are applied to.
+        before = copy.deepcopy(ours)
+        done = applied(ours, found)
+        assert repr(ours) == repr(before)
+        ours = done
         state = jsonpatch.apply_patch(state, copy.deepcopy(found)) if found else state
-        assert repr(state) == repr(after)
+        assert repr(state) == repr(after) == repr(ours)
 
 
 @given(text=documents, places=places)
@@ -106,3 +110,57 @@ def test_what_stands_deep_costs_no_more_than_its_path():
 def test_pointer():
     assert pointer(()) == ""
     assert pointer(("a/b", "m~n", 0, "", "~1")) == "/a~1b/m~0n/0//~01"
+
+
+def op(kind, path, value=0):
+    return {"op": kind, "path": path, "value": value}
+
+
+@pytest.mark.parametrize(
+    ("document", "done", "after"),
+    [
+        (1, [], 1),
+        (1, [op("replace", "", 2)], 2),
+        (None, [op("add", "", {}), op("add", "/a", [])], {"a": []}),
+        (
+            {"a": [1]},
+            [op("add", "/a/-", 2), op("add", "/a/0", 0), op("replace", "/a/1", 5)],
+            {"a": [0, 5, 2]},
+        ),
+        ({"a/b": {"m~n": 1}}, [op("replace", "/a~1b/m~0n", 2)], {"a/b": {"m~n": 2}}),
+        ({"~1": 1}, [op("replace", "/~01", 2)], {"~1": 2}),
+        ({"": {"": 1}}, [op("add", "//", 2)], {"": {"": 2}}),
+        ({"-": 1, "0": 2}, [op("replace", "/-", 3), op("add", "/1", 4)], {"-": 3, "0": 2, "1": 4}),
+        ({"a": 1}, [op("add", "/a", [1]), op("add", "/a/1", 2)], {"a": [1, 2]}),
+    ],
+)
+def test_operations_are_done_on_a_copy(document, done, after):
+    before, told = copy.deepcopy(document), copy.deepcopy(done)
+    assert applied(document, done) == after
+    assert (document, done) == (before, told)
+
+
+def test_what_does_not_change_is_shared():
+    document = {"a": {"b": [1]}, "c": [2]}
+    after = applied(document, [op("add", "/c/-", 3), op("add", "/c/-", 4)])
+    assert after["a"] is document["a"]
+    assert after["c"] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("document", "operation", "error"),
+    [
+        ({}, op("replace", "/a"), LookupError),
+        ({}, op("add", "/a/b"), LookupError),
+        ({"a": "text"}, op("add", "/a/0"), LookupError),
+        ([1], op("add", "/2"), LookupError),
+        ([1], op("add", "/-1"), LookupError),
+        ([1], op("replace", "/1"), LookupError),
+        ([1], op("replace", "/-"), LookupError),
+        ([1], op("add", "/x"), ValueError),
+        ([1], {"op": "remove", "path": "/0"}, ValueError),
+    ],
+)
+def test_operations_that_cannot_be_done(document, operation, error):
+    with pytest.raises(error):
+        applied(document, [operation])

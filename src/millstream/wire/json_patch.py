@@ -83,9 +83,10 @@ def _key(at: Any, part: str) -> str | int:
 
 
 def _put(at: Any, key: Any, operation: Mapping[str, Any]) -> None:
-    kind, value = operation["op"], operation["value"]
+    kind = operation["op"]
     if kind not in ("add", "replace"):
         raise ValueError(f"Only add and replace are known here, not {kind!r}.")
+    value = operation["value"]
     if kind == "add" and type(at) is list:
         at.insert(key, value)
     elif kind == "replace" and type(at) is not list and key not in at:  # section 4.3
