@@ -69,7 +69,9 @@ _HOMES = {
         "RunnablePassthrough RunnablePick RunnableRetry RunnableSequence RunnableWithFallbacks "
         "chain coerce_to_runnable"
     ),
-    "tools": "BaseTool StructuredTool convert_to_anthropic_tool convert_to_openai_tool tool",
+    "tools": (
+        "BaseTool InjectedToolArg StructuredTool convert_to_anthropic_tool convert_to_openai_tool tool"
+    ),
     "vectorstores": "FAISS InMemoryVectorStore VectorStore VectorStoreRetriever",
     "wire": "JsonEvent JsonScanner JsonSnapshots Repair parse_partial_json",
 }

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 from millstream.documents import Document
 from millstream.errors import InputError
 from millstream.kernel.scope import Scope
+from millstream.runnables.fields import fill
 from millstream.runnables.function import Kind, kind_of
 from millstream.runnables.run_manager import RunManager
 from millstream.runnables.runnable import Runnable
@@ -29,7 +30,8 @@ class BaseRetriever(Runnable[str, list[Document]]):
     both are there, the second is for async verbs. A parameter named `run_manager` is filled; nothing has to
     be done with it, since what the method calls nests by itself.
 
-    `tags` and `metadata` are shown to whoever watches its runs. They can be set in the class as well.
+    `tags` and `metadata` are shown to whoever watches its runs. They can be set in the class as well. Other
+    attributes that your class has with a type can be given as keywords when it is made.
     """
 
     _get_relevant_documents: Any = None
@@ -38,6 +40,8 @@ class BaseRetriever(Runnable[str, list[Document]]):
 
     _run_type = "retriever"
 
+    name: str | None = None
+    """The name that its runs carry; None for that of its class."""
     tags: Sequence[str] | None = None
     """What its own runs are tagged with."""
     metadata: Mapping[str, Any] | None = None
@@ -49,10 +53,12 @@ class BaseRetriever(Runnable[str, list[Document]]):
         name: str | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        **fields: Any,
     ) -> None:
         # What is not given is left as the class has it.
-        given = {"name": name, "tags": tags, "metadata": metadata}
-        self.__dict__.update({key: value for key, value in given.items() if value is not None})
+        known = {"name": name, "tags": tags, "metadata": metadata}
+        fields |= {key: value for key, value in known.items() if value is not None}
+        fill(self, BaseRetriever, fields)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -83,6 +89,9 @@ class BaseRetriever(Runnable[str, list[Document]]):
             keywords["run_manager"] = RunManager(scope)
         run = host.call if written.kind == "call" else host.wait
         found = await run(scope, getattr(self, written.name), input, **keywords)
+        if inspect.iscoroutine(found):
+            # Of a plain function around an async one: a decorator that knows nothing of colours.
+            found = await host.wait(scope, lambda: found)
         if isinstance(found, (list, tuple)):
             return list(found)
         raise InputError(

@@ -13,7 +13,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
@@ -24,15 +24,15 @@ import msgspec
 from millstream.errors import ConfigError, ToolInputError
 from millstream.schemas import Mismatch, Target, fields_of, mentioned
 from millstream.tools.docstring import parse
-from millstream.tools.injected import Parameters
-from millstream.tools.json_schema import tidied
+from millstream.tools.injected import Parameters, check_given, is_injected, is_mark, shown
+from millstream.tools.json_schema import tidied, without
 
 
 class Arguments:
     """What a tool takes. `kind` is the type: a class with fields, or a JSON schema, which checks nothing.
 
     `texts` and `defaults` are shown in the schema of a function's arguments. `takes_any`: arguments that are
-    not known are taken, too.
+    not known are taken, too, but for `hidden` ones.
     """
 
     def __init__(
@@ -42,11 +42,15 @@ class Arguments:
         defaults: Mapping[str, Any] | None = None,
         *,
         takes_any: bool = False,
+        hidden: Set[str] = frozenset(),
     ) -> None:
         self.kind = kind
         self._texts = texts or {}
         self._defaults = defaults or {}
         self._takes_any = takes_any
+        self._hidden = hidden
+        #: The names of those that the program gives, of a class's fields.
+        self.given_names: list[str] = []
         self._target: Target[Any] | None = None
         if not isinstance(kind, Mapping):
             if not isinstance(kind, type) or not has_fields(kind):
@@ -55,10 +59,15 @@ class Arguments:
                     f"TypedDict, msgspec), not {kind!r}."
                 )
             self._target = Target(kind, lax=True)
+            self.given_names = _given(kind)
 
     @cached_property
     def json_schema(self) -> dict[str, Any]:
-        """The JSON schema of all of them, as an object. It is shared: copy it before you change it."""
+        """The JSON schema of those that a model gives. It is shared: copy it before you change it."""
+        return without(self._schema, self.given_names)
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
         if self._target is None:
             return tidied(self.kind)
         schema = tidied(_annotated(self._target.json_schema(), self.kind))
@@ -68,8 +77,7 @@ class Arguments:
                 properties[name]["description"] = text
         for name, default in self._defaults.items():
             if name in properties:
-                with suppress(TypeError, ValueError):  # a default that JSON cannot tell
-                    properties[name]["default"] = msgspec.json.decode(msgspec.json.encode(default))
+                properties[name]["default"] = default
         if self._takes_any:
             schema["additionalProperties"] = True
         return schema
@@ -91,13 +99,17 @@ class Arguments:
             if missing:
                 raise _refused(tool, f"missing {', '.join(missing)}", ())
             return dict(given)
+        required = self._schema.get("required", ())
+        check_given((name for name in self.given_names if name in required), given, tool)
         try:
             values = _values(self._target.validated(dict(given)))
         except Mismatch as fault:
             # pydantic's own error shows what was given, which may be secret.
             raise _refused(tool, str(fault), fault.path) from None
-        others = {name: value for name, value in given.items() if name not in self.names}
-        return {**others, **values} if self._takes_any else values
+        if not self._takes_any:
+            return values
+        seen = {*self.names, *self._hidden}
+        return {**{name: value for name, value in given.items() if name not in seen}, **values}
 
 
 def _refused(tool: str, problem: str, path: Iterable[str | int]) -> ToolInputError:
@@ -128,9 +140,16 @@ def of_function(
             fields[each] = hint
         else:
             fields[each] = typing.NotRequired[hint]
-            defaults[each] = default
+            with suppress(TypeError, ValueError):  # a default that JSON cannot tell
+                defaults[each] = msgspec.json.decode(msgspec.json.encode(default))
     try:
-        return Arguments(_typed_dict(name, fields), texts, defaults, takes_any=parameters.takes_any)
+        return Arguments(
+            typed_dict(name, fields),
+            texts,
+            defaults,
+            takes_any=parameters.takes_any,
+            hidden=parameters.hidden,
+        )
     except ConfigError as error:
         raise _blamed(name, fields, error) from error
 
@@ -139,12 +158,14 @@ def _blamed(tool: str, fields: Mapping[str, Any], error: ConfigError) -> ConfigE
     """The error, with the name of the first argument that it is about."""
     for each, hint in fields.items():
         try:
-            Arguments(_typed_dict(tool, {each: hint}))
+            Arguments(typed_dict(tool, {each: hint}))
         except ConfigError:
+            if typing.get_origin(hint) is typing.NotRequired:
+                hint = typing.get_args(hint)[0]
             return ConfigError(
-                f"The argument {each!r} of the tool {tool!r} is a {getattr(hint, '__name__', hint)}, and no "
+                f"The argument {each!r} of the tool {tool!r} is a {shown(hint)}, and no "
                 "JSON can be read as that. What only the program knows is no argument for a model to give: "
-                "put it into the config."
+                "write Annotated[..., InjectedToolArg] for it."
             )
     return error
 
@@ -177,7 +198,8 @@ def _dated(hint: Any) -> Any:
     return typing.Annotated[hint, msgspec.Meta(extra_json_schema={"format": form})]
 
 
-def _typed_dict(name: str, fields: Mapping[str, Any]) -> Any:
+def typed_dict(name: str, fields: Mapping[str, Any]) -> Any:
+    """A TypedDict that msgspec and pydantic read."""
     module: Any = typing
     if sys.version_info < (3, 12):
         # pydantic takes no other there; whoever has it has this package, too.
@@ -207,6 +229,17 @@ def _values(record: Any) -> dict[str, Any]:
         return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
     names = [*type(record).model_fields, *(record.model_extra or ())]
     return {name: getattr(record, name) for name in names}
+
+
+def _given(kind: Any) -> list[str]:
+    """The fields of a class that the program gives."""
+    # pydantic takes the marks out of its fields' types.
+    marks = {name: field.metadata for name, field in getattr(kind, "model_fields", {}).items()}
+    return [
+        name
+        for name, hint in fields_of(kind).items()
+        if is_injected(hint) or any(is_mark(each) for each in marks.get(name, ()))
+    ]
 
 
 # --- what the types say besides what JSON schemas are made of ----------------------------------------------

@@ -7,7 +7,6 @@ them; all of that is written once, in `_steps`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from millstream.errors import ConfigError, ToolException, ToolInputError
 from millstream.kernel.scope import Scope
 from millstream.kernel.sources import NOTHING, Source, gathered, merge
 from millstream.messages import ToolCall
+from millstream.runnables.fields import fill
 from millstream.runnables.function import _UserFunction, kind_of
 from millstream.runnables.runnable import Runnable
 from millstream.tools.arguments import Arguments, of_function
@@ -67,16 +67,11 @@ class BaseTool(Runnable[ToolInput, Any]):
     _held_functions: tuple[_Function, ...] = ()
 
     def __init__(self, **fields: Any) -> None:
-        known = _fields(type(self))
-        unknown = sorted(fields.keys() - known)
-        if unknown:
-            raise ConfigError(
-                f"{type(self).__name__} has no {', '.join(unknown)}. It has: {', '.join(sorted(known))}."
-            )
-        for name, value in fields.items():
-            setattr(self, name, value)
+        fill(self, BaseTool, fields)
         if not self.name:
             raise ConfigError(f"A tool needs a name: {type(self).__name__}(name=...), or in the class.")
+        if any(each is not None for each in self._written()):
+            self._functions()  # which may be at fault
         # One that yields streams its output to those who watch; any other has no output but its answer.
         yields = any(kind_of(each) in ("each", "aeach") for each in self._written() if each is not None)
         self._transforms = self._takes_whole = yields  # type: ignore[misc]
@@ -111,7 +106,13 @@ class BaseTool(Runnable[ToolInput, Any]):
         return held
 
     def _shown_input(self, input: Any) -> Any:
-        return input.get("args") if is_tool_call(input) else input
+        shown = input.get("args") if is_tool_call(input) else input
+        if not isinstance(shown, Mapping):
+            return shown
+        # What the program gives may be a key, or a connection.
+        unseen = {name for each in self._functions() for name in each.parameters.given_names}
+        unseen.update(self._arguments().given_names)
+        return {name: value for name, value in shown.items() if name not in unseen} if unseen else shown
 
     # --- how it runs ----------------------------------------------------------------------------------
 
@@ -155,7 +156,7 @@ class BaseTool(Runnable[ToolInput, Any]):
         function = self._functions()[-1 if scope.here.is_async else 0]
         is_call = is_tool_call(input)
         try:
-            keywords = {**self._read(input, kwargs), **function.parameters.injected(scope)}
+            keywords = {**self._read(input, kwargs, function.parameters), **function.parameters.made(scope)}
         except ToolInputError as error:
             content = await self._told(error, self.handle_validation_error, scope)
             yield _Answer(answered(input, self.name, content, status="error"))
@@ -184,14 +185,15 @@ class BaseTool(Runnable[ToolInput, Any]):
         is_told = result is NOTHING and not is_call
         yield _Answer(answered(input, self.name, content, artifact, status), is_told)
 
-    def _read(self, input: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _read(self, input: Any, kwargs: Mapping[str, Any], parameters: Parameters) -> dict[str, Any]:
         arguments = self._arguments()
         given = given_by(input, self.name)
         if isinstance(given, str):
             names = [name for name in arguments.names if name not in kwargs]
             required = [name for name in arguments.required if name not in kwargs]
             given = named(given, names, required, self.name)
-        return arguments.read({**given, **kwargs}, self.name)
+        given = {**given, **kwargs}
+        return {**parameters.given(given, self.name), **arguments.read(given, self.name)}
 
     def _parted(self, result: Any) -> tuple[Any, Any]:
         if not isinstance(result, tuple) or len(result) != 2:
@@ -243,22 +245,6 @@ def _noting(function: Any, keywords: dict[str, Any], returned: list[Any]) -> Gen
     value = yield from function(**keywords)
     if value is not None:
         returned.append(value)
-
-
-def _fields(kind: type) -> set[str]:
-    """What can be given to a tool's class as keywords: the annotated attributes of it and those above."""
-    found: set[str] = set()
-    for each in kind.__mro__:
-        if issubclass(each, BaseTool):
-            hints = inspect.get_annotations(each)
-            found |= {
-                name for name, hint in hints.items() if not name.startswith("_") and not _is_class_var(hint)
-            }
-    return found
-
-
-def _is_class_var(hint: Any) -> bool:
-    return "ClassVar" in str(hint)
 
 
 class _Text(str):

@@ -1,21 +1,23 @@
-"""What a tool's function is given by its run, and the model does not know of."""
+"""What a tool's function is given by its run or by the program, and the model does not know of."""
 
 from __future__ import annotations
 
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from millstream.errors import ConfigError
 from millstream.kernel.scope import RunnableConfig, Scope
 from millstream.runnables.run_manager import RunManager
+from millstream.schemas import fields_of
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _UNION = (typing.Union, types.UnionType)
-
+_PLAIN = (str, int, float, bool)
+_CONFIG = RunnableConfig.__name__
 
 _MAKERS: Mapping[str, Callable[[Scope], Any]] = {
     "config": lambda scope: scope.config,
@@ -24,8 +26,21 @@ _MAKERS: Mapping[str, Callable[[Scope], Any]] = {
 }
 
 
+class InjectedToolArg:
+    """Marks an argument that the program gives, and no model is told of: `Annotated[str, InjectedToolArg]`.
+
+    Its value stands among the other arguments when the tool is called, or is bound: `tool.bind(user="eva")`.
+    It goes to the function as it is, unless it is a field of an `args_schema`, which is checked as a whole.
+    What is bound replaces what a model may have written under that name.
+    """
+
+
 class Parameters:
-    """A function's parameters: `visible` ones, which the model fills, and those that its run does."""
+    """A function's parameters: `visible` ones, which the model fills, and those that are hidden from it.
+
+    Of the hidden ones, the run makes some, the program gives some (`InjectedToolArg`), and some were given
+    when a `partial` was made of the function.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -34,14 +49,22 @@ class Parameters:
         except (TypeError, ValueError) as error:  # some builtins
             raise ConfigError(f"{_name(function)} has no signature that can be read.") from error
         self.takes_any = any(each.kind is each.VAR_KEYWORD for each in self.all.values())
+        hints = {name: self._hint_or_text(each) for name, each in self.all.items()}
+        #: The names of those that the program gives.
+        self.given_names = [name for name, hint in hints.items() if is_injected(hint)]
         self._makers = {
-            name: _MAKERS["config" if _is_config(self._hint_or_text(each)) else name]
-            for name, each in self.all.items()
-            if name in _MAKERS or _is_config(self._hint_or_text(each))
+            name: _MAKERS["config" if _is_config(hint) else name]
+            for name, hint in hints.items()
+            if (name in _MAKERS or _is_config(hint)) and name not in self.given_names
         }
+        for name in self._makers:
+            self._check_name(name, hints[name])
+        unseen = {*self._makers, *self.given_names, *_bound(function)}
         self.visible = {
-            name: each for name, each in self.all.items() if name not in self._makers and each.kind in _NAMED
+            name: each for name, each in self.all.items() if name not in unseen and each.kind in _NAMED
         }
+        #: The names that a model has no say in.
+        self.hidden = self.all.keys() - self.visible.keys()
         unnamed = [name for name, each in self.all.items() if each.kind is each.POSITIONAL_ONLY]
         if unnamed:
             raise ConfigError(
@@ -49,9 +72,15 @@ class Parameters:
                 "can only be given by place."
             )
 
-    def injected(self, scope: Scope) -> dict[str, Any]:
+    def made(self, scope: Scope) -> dict[str, Any]:
         """What the run gives."""
         return {name: make(scope) for name, make in self._makers.items()}
+
+    def given(self, arguments: Mapping[str, Any], tool: str) -> dict[str, Any]:
+        """What the program gives. Raises `ConfigError`, which names `tool`, if it gives too little."""
+        needed = (name for name in self.given_names if self.all[name].default is inspect.Parameter.empty)
+        check_given(needed, arguments, tool)
+        return {name: arguments[name] for name in self.given_names if name in arguments}
 
     def hint(self, name: str) -> Any:
         """The type of a parameter. Raises `ConfigError` if it names what is not known where it stands."""
@@ -75,11 +104,60 @@ class Parameters:
             # Imported for type checkers only, perhaps.
             return parameter.annotation
 
+    def _check_name(self, name: str, hint: Any) -> None:
+        """Raise `ConfigError` for an argument of a model's under the name of what the run gives."""
+        kinds = typing.get_args(hint) if typing.get_origin(hint) in _UNION else (hint,)
+        if any(each in _PLAIN or _is_record(each) for each in kinds):
+            raise ConfigError(
+                f"{_name(self.function)} has an argument {name!r} that is a {shown(hint)}, and that name "
+                "stands for what the run gives. Call it otherwise."
+            )
+
+
+def is_injected(hint: Any) -> bool:
+    """Whether a type says that the program gives the argument, and not the model."""
+    if isinstance(hint, str):
+        return InjectedToolArg.__name__ in hint
+    if typing.get_origin(hint) in (*_UNION, typing.Required, typing.NotRequired):
+        return any(is_injected(each) for each in typing.get_args(hint))
+    return any(is_mark(each) for each in getattr(hint, "__metadata__", ()))
+
+
+def is_mark(thing: Any) -> bool:
+    """Whether what stands in an `Annotated` is `InjectedToolArg`, or a class or an object of its kind."""
+    return issubclass(thing if isinstance(thing, type) else type(thing), InjectedToolArg)
+
+
+def shown(hint: Any) -> str:
+    """A type as text."""
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def check_given(needed: Iterable[str], arguments: Mapping[str, Any], tool: str) -> None:
+    """Raise `ConfigError` if the program has to give more: no model can mend that."""
+    missing = [name for name in needed if name not in arguments]
+    if missing:
+        raise ConfigError(
+            f"The tool {tool!r} needs {', '.join(missing)}, which the program gives and not the model: put "
+            "it among the arguments, or bind it."
+        )
+
 
 def _is_config(hint: Any) -> bool:
     if typing.get_origin(hint) in _UNION:
         return any(_is_config(each) for each in typing.get_args(hint))
-    return hint is RunnableConfig or (isinstance(hint, str) and "RunnableConfig" in hint)
+    # LangChain's has the same name.
+    return (isinstance(hint, str) and _CONFIG in hint) or getattr(hint, "__name__", None) == _CONFIG
+
+
+def _is_record(kind: Any) -> bool:
+    """Whether it is a class with fields, but no dict: a config may be said to be one."""
+    return bool(fields_of(kind)) and not issubclass(kind, dict)
+
+
+def _bound(function: Any) -> Iterable[str]:
+    """The names that a `partial` gives: what the program knows, a key perhaps, is not for a model to see."""
+    return function.keywords if isinstance(function, partial) else ()
 
 
 def _name(function: Any) -> str:

@@ -1,6 +1,6 @@
 """JSON schemas as models are told them: in one piece, and without what says nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 # Keywords whose value maps names to schemas, and those whose value is data.
@@ -36,6 +36,17 @@ def strict(schema: Any) -> Any:
     if "properties" in made or "additionalProperties" in made:
         made["additionalProperties"] = False
         made["required"] = list(made.get("properties", ()))
+    return made
+
+
+def without(schema: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The schema of an object, without some of its properties."""
+    made = dict(schema)
+    if names:
+        made["properties"] = {name: each for name, each in schema["properties"].items() if name not in names}
+        made["required"] = [name for name in schema.get("required", ()) if name not in names]
+        if not made["required"]:
+            del made["required"]
     return made
 
 

@@ -8,9 +8,11 @@ from typing import Any, Literal, overload
 
 from millstream.errors import CoercionError, ConfigError
 from millstream.runnables.function import kind_of
+from millstream.runnables.runnable import Runnable
 from millstream.tools.arguments import Arguments, of_function
 from millstream.tools.base import BaseTool
 from millstream.tools.docstring import parse
+from millstream.tools.of_runnable import arguments_of, description_of, functions_of
 
 ResponseFormat = Literal["content", "content_and_artifact"]
 
@@ -93,6 +95,18 @@ def _described(function: Any, made: StructuredTool, *, parse_docstring: bool) ->
 def tool(name_or_callable: Callable[..., Any], /) -> StructuredTool: ...
 @overload
 def tool(
+    name_or_callable: str,
+    runnable: Runnable[Any, Any] | Callable[..., Any],
+    /,
+    *,
+    description: str | None = None,
+    return_direct: bool = False,
+    args_schema: Any = None,
+    response_format: ResponseFormat = "content",
+    **fields: Any,
+) -> StructuredTool: ...
+@overload
+def tool(
     name_or_callable: str | None = None,
     /,
     *,
@@ -119,6 +133,7 @@ def tool(
 ) -> StructuredTool: ...
 def tool(
     name_or_callable: Any = None,
+    runnable: Any = None,
     /,
     *,
     error_on_invalid_docstring: bool = True,
@@ -126,17 +141,38 @@ def tool(
 ) -> Any:
     """Decorator: a function as a tool, by `@tool`, `@tool("name")` or `@tool(parse_docstring=True)`.
 
+    `tool("name", runnable)` makes a tool of a runnable, which is given a dict of the arguments. These are the
+    variables of its prompt, the keys that it picks, or the fields of its function's TypedDict; else give an
+    `args_schema`. Its description is that of the tool or the function that it is; else give one.
+
     The keywords are those of `StructuredTool.from_function`.
     """
 
-    def made(function: Callable[..., Any], name: str | None = None) -> StructuredTool:
-        settings["error_on_invalid_docstring"] = error_on_invalid_docstring
-        if callable(function) and kind_of(function) in ("acall", "aeach"):
-            return StructuredTool.from_function(coroutine=function, name=name, **settings)
-        return StructuredTool.from_function(function, name=name, **settings)
+    def made(thing: Any, name: str | None = None) -> StructuredTool:
+        given = {**settings, "error_on_invalid_docstring": error_on_invalid_docstring}
+        if isinstance(thing, Runnable):
+            return _of_runnable(thing, name or thing.get_name(), given)
+        if callable(thing) and kind_of(thing) in ("acall", "aeach"):
+            return StructuredTool.from_function(coroutine=thing, name=name, **given)
+        return StructuredTool.from_function(thing, name=name, **given)
 
     if name_or_callable is None:
         return made
+    if runnable is not None:
+        if not isinstance(name_or_callable, str):
+            raise CoercionError(
+                f"A tool of a runnable is made by tool('name', runnable), not {name_or_callable!r}."
+            )
+        return made(runnable, name_or_callable)
     if isinstance(name_or_callable, str):
         return lambda function: made(function, name_or_callable)
     return made(name_or_callable)
+
+
+def _of_runnable(runnable: Runnable[Any, Any], name: str, settings: dict[str, Any]) -> StructuredTool:
+    run, arun = functions_of(runnable)
+    if settings.get("args_schema") is None:
+        settings["args_schema"] = arguments_of(runnable, name)
+    if settings.get("description") is None:
+        settings["description"] = description_of(runnable)
+    return StructuredTool.from_function(run, arun, name, **settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,7 @@ from millstream.documents import Document
 from millstream.embeddings.base import Embeddings
 from millstream.embeddings.colours import blocking, in_thread, writes
 from millstream.errors import ConfigError, InputError
+from millstream.runnables.function import kind_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -308,29 +309,51 @@ def _without_scores(found: list[Any]) -> list[Document]:
 
 def documents_of(
     texts: Iterable[str],
-    metadatas: Sequence[Mapping[str, Any]] | None = None,
-    ids: Sequence[str | None] | None = None,
+    metadatas: Iterable[Mapping[str, Any] | None] | None = None,
+    ids: Iterable[str | None] | None = None,
 ) -> list[Document]:
     """Texts, their metadata and their ids as documents. Raises `InputError` if one list is shorter."""
-    if isinstance(texts, str):
-        raise InputError("Several texts are expected, a list of them, and not one text.")
-    texts = list(texts)
-    for name, given in (("metadatas", metadatas), ("ids", ids)):
-        if given and len(given) != len(texts):
-            raise InputError(f"There are {len(texts)} texts, and {len(given)} {name}.")
-    metadatas = metadatas or [{}] * len(texts)
-    ids = ids or [None] * len(texts)
+    texts = listed(texts, "texts")
+    metadatas = _one_each(texts, metadatas, "metadatas")
+    ids = _one_each(texts, ids, "ids")
     return [
-        Document(text, metadata=dict(metadata), id=id)
+        Document(text, metadata=dict(metadata or {}), id=id)
         for text, metadata, id in zip(texts, metadatas, ids, strict=True)
     ]
+
+
+def listed(several: Iterable[T], what: str) -> list[T]:
+    """As a list. Raises `InputError` for a text, whose letters cannot be meant."""
+    if isinstance(several, str):
+        raise InputError(
+            f"Several {what} are expected, a list of them, and not one {what.removesuffix('s')}."
+        )
+    return list(several)
+
+
+def _one_each(texts: list[str], given: Iterable[T] | None, what: str) -> list[T] | list[None]:
+    found = listed(given, what) if given is not None else []
+    if found and len(found) != len(texts):
+        raise InputError(f"There are {len(texts)} texts, and {len(found)} {what}.")
+    return found or [None] * len(texts)
+
+
+def checked(documents: Iterable[Document]) -> list[Document]:
+    """As a list. Raises `InputError` for what is no document."""
+    found = list(documents)
+    for thing in found:
+        if not isinstance(thing, Document):
+            # There are other libraries' documents.
+            kind = f"{type(thing).__module__}.{type(thing).__qualname__}".removeprefix("builtins.")
+            raise InputError(f"Documents are expected, not {kind}.")
+    return found
 
 
 def parts_of(
     documents: Iterable[Document], kwargs: dict[str, Any]
 ) -> tuple[list[str], list[dict[str, Any]], list[str | None] | None]:
     """The texts, metadata and ids of documents. `ids` is taken out of the keywords, where it is given."""
-    documents = list(documents)
+    documents = checked(documents)
     own = [document.id for document in documents]
     ids = kwargs.pop("ids", None) or (own if any(own) else None)
     return [d.page_content for d in documents], [d.metadata for d in documents], ids
@@ -340,13 +363,18 @@ def check_search(options: Mapping[str, Any]) -> None:
     """Raise `ConfigError` for an option of a search that cannot be meant."""
     for name in ("k", "fetch_k"):
         value = options.get(name, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        # numpy's numbers are numbers, too.
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 0:
             raise ConfigError(f"{name} is a whole number from 0, not {value!r}.")
     for name in ("lambda_mult", "score_threshold"):
         value = options.get(name)
         if value is not None and not _is_share(value):
             raise ConfigError(f"{name} is a number from 0 to 1, not {value!r}.")
     wanted = options.get("filter")
+    if callable(wanted) and kind_of(wanted) != "call":
+        raise ConfigError(
+            "A filter is a plain function: what an async one or a generator answers is always true."
+        )
     if wanted is not None and not callable(wanted) and not isinstance(wanted, Mapping):
         raise ConfigError(
             f"A filter is a function of a document, or a dict of metadata to have, not {wanted!r}."
@@ -354,7 +382,7 @@ def check_search(options: Mapping[str, Any]) -> None:
 
 
 def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not math.isnan(value) and 0 <= value <= 1
+    return isinstance(value, numbers.Real) and 0 <= float(value) <= 1
 
 
 def chooser(wanted: Filter) -> Callable[[Document], bool]:

@@ -71,11 +71,18 @@ class FaissIndex:
 
     def nearest(self, query: Floats, k: int, among: Keys | None) -> tuple[Keys, Floats]:
         """See `Index`."""
-        params = None
+        params, there = None, self._inner.ntotal
         if among is not None:
-            params = self._faiss.SearchParameters(sel=self._faiss.IDSelectorBatch(among))
-        scores, keys = self._inner.search(query.reshape(1, -1), k, params=params)
-        return keys[0], scores[0]
+            params, there = self._faiss.SearchParameters(sel=self._faiss.IDSelectorBatch(among)), len(among)
+        fetched = k
+        while True:
+            # FAISS takes any of those that are equally near: look on until one is less near.
+            fetched = min(fetched + 1, there)
+            [scores], [keys] = self._inner.search(query.reshape(1, -1), fetched, params=params)
+            if fetched == there or scores[-1] < scores[k - 1]:
+                best = numpy().lexsort((keys, -scores))[:k]
+                return keys[best], scores[best]
+            fetched *= 2
 
     def rows(self, keys: Keys) -> Floats:
         """See `Index`."""

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from millstream.documents import Document
 from millstream.embeddings.base import Embeddings
 from millstream.embeddings.colours import in_thread
-from millstream.errors import InputError
+from millstream.errors import ConfigError, InputError
 from millstream.kernel.scope import new_id
 from millstream.vectorstores.base import (
     Filter,
     Scored,
     VectorStore,
     check_search,
+    checked,
     chooser,
     documents_of,
+    listed,
 )
 from millstream.vectorstores.table import Index, Table, Versions
 from millstream.vectorstores.vectors import as_keys, check_dimension, diverse, unit_rows
@@ -42,6 +44,8 @@ class IndexedStore(VectorStore):
     """
 
     def __init__(self, embedding: Embeddings) -> None:
+        if not hasattr(embedding, "embed_documents") or not hasattr(embedding, "embed_query"):
+            raise ConfigError(f"A vector store needs embeddings, and not {embedding!r}.")
         self.embedding = embedding
         self._versions = Versions(Table(self._new_index()))
 
@@ -93,16 +97,16 @@ class IndexedStore(VectorStore):
 
     def delete(self, ids: Sequence[str] | None = None) -> None:
         """Forget the documents with these ids. Those that are not there do not matter."""
-        if isinstance(ids, str):
-            raise InputError("Several ids are expected, a list of them, and not one id.")
         if ids:
+            known = _as_ids(ids)
             with self._versions.changing() as table:
-                table.remove(ids)
+                table.remove(known)
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents with these ids, in that order, as far as they are there."""
+        known = _as_ids(ids)
         with self._versions.reading() as table:
-            return [_copy(table.documents[table.keys[id]]) for id in ids if id in table.keys]
+            return [_copy(table.documents[table.keys[id]]) for id in known if id in table.keys]
 
     # --- searching ------------------------------------------------------------------------------------
 
@@ -225,9 +229,10 @@ class IndexedStore(VectorStore):
                 fits = chooser(wanted)
                 among = as_keys([key for key, document in table.documents.items() if fits(document)])
                 left = len(among)
-            if not min(k, left):
+            k = min(int(k), left)
+            if not k:
                 return None
-            keys, scores = table.index.nearest(query, min(k, left), among)
+            keys, scores = table.index.nearest(query, k, among)
             documents = [_copy(table.documents[key]) for key in keys.tolist()]
             return _Found(list(zip(documents, scores.tolist(), strict=True)), query, table.index.rows(keys))
 
@@ -266,21 +271,39 @@ class IndexedStore(VectorStore):
 
 def _owned(documents: Iterable[Document], ids: Sequence[str | None] | None) -> list[Document]:
     """Copies of documents, each with an id: the store's own, whatever becomes of the caller's."""
-    documents = list(documents)
-    strangers = {type(thing).__name__ for thing in documents if not isinstance(thing, Document)}
-    if strangers:
-        raise InputError(f"Documents are expected, not {', '.join(sorted(strangers))}.")
+    documents = checked(documents)
+    ids = listed(ids or (), "ids")
     if ids and len(ids) != len(documents):
         raise InputError(f"There are {len(documents)} documents, and {len(ids)} ids.")
     ids = ids or [document.id for document in documents]
     return [
-        Document(document.page_content, metadata=dict(document.metadata), id=id or new_id())
+        Document(document.page_content, metadata=_own(dict(document.metadata), {}), id=id or new_id())
         for document, id in zip(documents, ids, strict=True)
     ]
 
 
 def _copy(document: Document) -> Document:
-    return Document(document.page_content, metadata=dict(document.metadata), id=document.id)
+    return Document(document.page_content, metadata=_own(dict(document.metadata), {}), id=document.id)
+
+
+def _own(value: Any, copies: dict[int, Any]) -> Any:
+    """A value with its dicts and lists copied, all the way down. `copies`: those that were begun, by id."""
+    kind = type(value)
+    if kind not in (dict, list):
+        return value
+    made: Any = copies.get(id(value))
+    if made is None:
+        made = copies[id(value)] = kind()
+        if kind is dict:
+            made.update((key, _own(item, copies)) for key, item in value.items())
+        else:
+            made.extend(_own(item, copies) for item in value)
+    return made
+
+
+def _as_ids(ids: Iterable[str]) -> list[str]:
+    """Ids as documents have them: text, where a number was given."""
+    return [str(id) if isinstance(id, int) else id for id in listed(ids, "ids")]
 
 
 def _ids(documents: list[Document]) -> list[str]:

@@ -3,7 +3,7 @@
 All vectors are kept with a length of 1, so that the product of two is the cosine of the angle between them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from millstream.errors import EmbeddingError, MissingDependency
@@ -31,6 +31,9 @@ def unit_rows(vectors: Any, count: int) -> "Floats":
     Raises `EmbeddingError` for what is no such matrix.
     """
     np = numpy()
+    if not isinstance(vectors, Iterable):
+        raise EmbeddingError(f"Vectors are lists of numbers, and not {type(vectors).__name__}.")
+    vectors = vectors if hasattr(vectors, "__len__") else list(vectors)
     if len(vectors) != count:
         raise EmbeddingError(f"{count} texts were embedded, and {len(vectors)} vectors came back.")
     try:
@@ -41,6 +44,9 @@ def unit_rows(vectors: Any, count: int) -> "Floats":
         raise EmbeddingError(f"Vectors are lists of numbers; these have the shape {rows.shape[1:]}.")
     if not np.isfinite(rows).all():
         raise EmbeddingError("A vector holds a number that is infinite, or none at all.")
+    # Of very large or very small numbers the squares cannot be told.
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    rows = rows / np.where(largest > 0, largest, 1.0)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)  # type: ignore[no-any-return]
 

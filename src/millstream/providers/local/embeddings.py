@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from millstream.embeddings import Embeddings
-from millstream.errors import ConfigError, MissingDependency
+from millstream.errors import ConfigError, InputError, MissingDependency
 
 #: How many numbers a vector may have: those of fewer are the first ones of the longest, made for that.
 DIMENSIONS = (64, 128, 256)
@@ -51,15 +51,24 @@ class LocalEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """The vectors of texts, each with a length of 1. A text without any word has only zeros."""
+        if isinstance(texts, str):
+            raise InputError("Several texts are expected, a list of them, and not one text.")
         if not texts:
             return []
         np = import_module("numpy")
-        rows = self._model().embed(list(texts))
+        rows = self._model().embed([_whole(text) for text in texts])
         # The mean of no words at all is no number.
         rows = np.nan_to_num(rows)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         vectors: list[list[float]] = (rows / np.where(lengths > 0, lengths, 1.0)).tolist()
         return vectors
+
+
+def _whole(text: Any) -> str:
+    """A text without halves of characters, which the package does not take."""
+    if not isinstance(text, str):
+        raise InputError(f"Texts are embedded, and not {type(text).__name__}.")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _load(dimensions: int) -> Any:
