@@ -157,6 +157,19 @@ def test_one_that_yields_is_refused_when_it_is_written() -> None:
                 yield Document(query)
 
 
+def test_an_async_one_behind_a_plain_function(colour) -> None:
+    def logged(method):
+        return lambda self, query: method(self, query)
+
+    class Logged(BaseRetriever):
+        @logged
+        async def _aget_relevant_documents(self, query):
+            await asyncio.sleep(0)
+            return [Document(query)]
+
+    assert colour.invoke(Logged(), "a") == [Document("a")]
+
+
 def test_an_answer_that_is_no_list_is_an_error(colour) -> None:
     class Wrong(BaseRetriever):
         def _get_relevant_documents(self, query):

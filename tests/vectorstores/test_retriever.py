@@ -205,3 +205,4 @@ def test_the_two_stores_find_the_same() -> None:
         assert [s for _, s in found[0]] == pytest.approx([s for _, s in found[1]], abs=1e-6)
         mmr = [store.max_marginal_relevance_search(query, k=5) for store in ours]
         assert mmr[0] == mmr[1]
+        assert found[0][:5] == [(document, pytest.approx(s, abs=1e-6)) for document, s in found[1][:5]]

@@ -1,8 +1,10 @@
 """What both stores do, in both colours."""
 
 import asyncio
+import functools
 import math
 
+import numpy as np
 import pytest
 
 from millstream import ConfigError, Document, EmbeddingError, InputError
@@ -212,6 +214,19 @@ def test_many_adds_and_deletes_leave_what_should_be_there(kind) -> None:
     )
 
 
+def test_nor_does_what_is_done_inside_of_its_metadata(kind) -> None:
+    metadata = {"pages": [1], "of": {"name": "atlas"}, "where": object()}
+    metadata["itself"] = metadata
+    store = kind.from_texts(["1 0"], Points(), [metadata])
+    metadata["pages"].append(2)
+    [found] = store.similarity_search("1 0")
+    assert (found.metadata["pages"], found.metadata["where"]) == ([1], metadata["where"])
+    found.metadata["pages"].append(3)
+    found.metadata["of"]["name"] = "other"
+    [again] = store.similarity_search("1 0")
+    assert (again.metadata["pages"], again.metadata["of"]) == ([1], {"name": "atlas"})
+
+
 def test_what_a_caller_does_to_a_document_does_not_reach_the_store(kind) -> None:
     given = Document("1 0", metadata={"n": 1}, id="a")
     store = kind.from_documents([given], Points())
@@ -254,6 +269,7 @@ class Answers(Points):
         ([[1.0], [1.0, 2.0]], "not all of one length"),
         ([["a"], ["b"]], "no lists of numbers"),
         ([1.0, 2.0], "lists of numbers"),
+        (None, "not NoneType"),
         ([[], []], "lists of numbers"),
         ([[1.0], [math.nan]], "infinite, or none"),
         ([[1.0], [math.inf]], "infinite, or none"),
@@ -286,6 +302,86 @@ def test_lists_that_do_not_fit_are_an_error(kind, colour) -> None:
         call(colour, store, "delete", "abc")
     with pytest.raises(InputError, match="Documents are expected, not str"):
         call(colour, store, "add_documents", ["1 0"])
+
+
+def test_lists_may_be_any_iterables(kind, colour) -> None:
+    store = kind(Points())
+    metadatas = (each for each in [{"a": 1}, None])
+    call(colour, store, "add_texts", iter(["1 0", "0 1"]), metadatas, ids=iter(["x", None]))
+    assert [each.metadata for each in store.similarity_search("1 0")] == [{"a": 1}, {}]
+    call(colour, store, "add_documents", (Document(text) for text in ["1 1"]), ids=iter(["y"]))
+    assert [each.page_content for each in store.get_by_ids(iter(["x", "y"]))] == ["1 0", "1 1"]
+
+
+def test_ids_that_are_numbers_are_texts_everywhere(kind, colour) -> None:
+    store = kind(Points())
+    assert call(colour, store, "add_texts", ["1 0", "0 1"], ids=[1, 2]) == ["1", "2"]
+    assert [each.page_content for each in call(colour, store, "get_by_ids", [2, "1"])] == ["0 1", "1 0"]
+    call(colour, store, "delete", [1])
+    assert [each.id for each in store.similarity_search("1 0")] == ["2"]
+
+
+def test_one_id_in_place_of_a_list_is_an_error(kind, colour) -> None:
+    store = kind.from_texts(["1 0", "0 1"], Points(), ids=["a", "b"])
+    with pytest.raises(InputError, match="not one id"):
+        call(colour, store, "add_texts", ["1 1", "1 2"], ids="ab")
+    with pytest.raises(InputError, match="not one id"):
+        call(colour, store, "get_by_ids", "ab")
+    with pytest.raises(InputError, match="Documents are expected, not str"):
+        call(colour, kind, "from_documents", ["1 0"], Points())
+
+
+def test_what_does_not_embed_is_said_at_once(kind) -> None:
+    for wrong in (None, lambda text: [1.0], ["1 0"]):
+        with pytest.raises(ConfigError, match="needs embeddings, and not"):
+            kind(wrong)
+    with pytest.raises(ConfigError, match="needs embeddings"):
+        kind.from_texts(Points(), ["1 0"])
+
+
+def test_numbers_of_numpy_are_numbers(kind, colour, clock) -> None:
+    assert hours(call(colour, clock, "similarity_search", "0 1", k=np.int64(1))) == [12]
+    found = call(
+        colour, clock, "max_marginal_relevance_search", "0 1", k=np.int32(2), lambda_mult=np.float32(1)
+    )
+    assert hours(found)[0] == 12
+    least = {"score_threshold": np.float64(0.99)}
+    assert len(call(colour, clock, "similarity_search_with_relevance_scores", "0 1", **least)) == 1
+
+
+async def _wanted(document) -> bool:
+    return False
+
+
+def _yielding(document):
+    yield False
+
+
+def test_a_filter_whose_answer_is_always_true_is_an_error(kind, colour, clock) -> None:
+    for wrong in (_wanted, _yielding, functools.partial(_wanted)):
+        with pytest.raises(ConfigError, match="a plain function"):
+            call(colour, clock, "similarity_search", "0 1", filter=wrong)
+        with pytest.raises(ConfigError, match="a plain function"):
+            clock.as_retriever(search_kwargs={"filter": wrong})
+
+
+def test_vectors_may_be_of_any_length(kind) -> None:
+    store = kind.from_texts(["3e307 4e307", "5e-324 0", "-1e308 1e308"], Points())
+    found = store.similarity_search_with_score("1e308 0")
+    assert [score for _, score in found] == pytest.approx([1, 0.6, -math.sqrt(0.5)])
+
+
+def test_of_equally_near_ones_the_first_come_first(kind, colour) -> None:
+    store = kind.from_texts(["0 1", *["1 0", "0 0", "2 0"] * 40], Points())
+    for k in (1, 2, 39, 80, 81, 121):
+        found = [each.page_content for each in call(colour, store, "similarity_search", "1 0", k=k)]
+        assert found == [*["1 0", "2 0"] * 40, "0 1", *["0 0"] * 40][:k]
+    store.delete([store.similarity_search("1 0", k=1)[0].id])
+    assert store.similarity_search("1 0", k=1)[0].page_content == "2 0"
+    chosen = call(
+        colour, store, "similarity_search", "1 0", 3, filter=lambda each: each.page_content == "0 0"
+    )
+    assert [each.page_content for each in chosen] == ["0 0"] * 3
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from millstream import ConfigError, LocalEmbeddings, MissingDependency
+from millstream import ConfigError, InputError, LocalEmbeddings, MissingDependency
 from millstream.providers.local import embeddings as module
 
 pytestmark = pytest.mark.local
@@ -45,6 +45,17 @@ def test_numbers_are_pythons_and_odd_texts_do_no_harm() -> None:
     assert model.embed_documents([]) == []
     assert model.embed_documents(["", ""]) == [[0.0] * 256] * 2
     assert model.embed_query("") == [0.0] * 256
+    # Half of a character, as where a text was cut.
+    assert model.embed_query("a river \ud83d") == model.embed_query("a river ?")
+
+
+def test_what_is_no_list_of_texts_is_an_error() -> None:
+    model = LocalEmbeddings()
+    with pytest.raises(InputError, match="not one text"):
+        model.embed_documents("rivers")
+    for wrong in (None, 3, ["rivers"]):
+        with pytest.raises(InputError, match=f"not {type(wrong).__name__}"):
+            model.embed_query(wrong)
 
 
 def test_async_code_gets_the_same() -> None:
