@@ -201,6 +201,14 @@ def test_what_a_partial_gives_is_hidden_and_stays(colour):
     assert "key" not in str(made.tool_call_schema).replace("keys", "")
     assert colour.invoke(made, "a") == ("a", "key-123", {})
     assert colour.invoke(made, {"words": "a", "key": "guessed", "b": 1}) == ("a", "key-123", {"b": 1})
+    made = tool("search", description="d")(functools.partial(search, "a", token="key-456"))
+    given = {"words": "b", "key": "c", "token": "guessed"}
+    assert colour.invoke(made, given) == ("a", "c", {"token": "key-456"})
+
+
+def test_many_arguments_by_the_name_of_what_the_run_gives(colour):
+    made = tool("t", description="d")(lambda *callbacks, **config: (callbacks, config))
+    assert colour.invoke(made, {"a": 1}) == ((), {"a": 1})
 
 
 @pytest.mark.parametrize("name", ["config", "callbacks", "run_manager"])

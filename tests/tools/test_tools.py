@@ -242,6 +242,23 @@ def test_arguments_that_nobody_knows():
 
     assert anything.invoke({"a": "1", "b": 2}) == {"a": 1, "b": 2}
     assert anything.tool_call_schema["additionalProperties"] is True
+
+    @tool
+    def numbers(a: int, **others: int) -> dict[str, Any]:
+        """Numbers."""
+        return {"a": a, **others}
+
+    assert numbers.invoke({"a": "1", "b": "2"}) == {"a": 1, "b": 2}
+    assert numbers.tool_call_schema["additionalProperties"] == {"type": "integer"}
+    with pytest.raises(ToolInputError, match="Expected `int`, got `array`"):
+        numbers.invoke({"a": 1, "b": []})
+
+    @tool
+    def objects(*args: int, **others: "Unknown") -> list[str]:  # type: ignore[name-defined]  # noqa: F821
+        """Anything, of a type that is not known here."""
+        return sorted(others)
+
+    assert objects.invoke({"b": object(), "args": [1]}) == ["args", "b"]
     assert list(anything.args) == ["a"]
 
 

@@ -31,8 +31,8 @@ from millstream.tools.json_schema import tidied, without
 class Arguments:
     """What a tool takes. `kind` is the type: a class with fields, or a JSON schema, which checks nothing.
 
-    `texts` and `defaults` are shown in the schema of a function's arguments. `takes_any`: arguments that are
-    not known are taken, too, but for `hidden` ones.
+    `texts` and `defaults` are shown in the schema of a function's arguments. Arguments that are not known are
+    taken if there is a type for `others`, but for `hidden` ones.
     """
 
     def __init__(
@@ -41,13 +41,15 @@ class Arguments:
         texts: Mapping[str, str] | None = None,
         defaults: Mapping[str, Any] | None = None,
         *,
-        takes_any: bool = False,
+        others: Any = None,
         hidden: Set[str] = frozenset(),
     ) -> None:
         self.kind = kind
         self._texts = texts or {}
         self._defaults = defaults or {}
-        self._takes_any = takes_any
+        self._others: Target[Any] | None = None
+        if others is not None:
+            self._others = Target(dict[str, others], lax=True)
         self._hidden = hidden
         #: The names of those that the program gives, of a class's fields.
         self.given_names: list[str] = []
@@ -78,8 +80,9 @@ class Arguments:
         for name, default in self._defaults.items():
             if name in properties:
                 properties[name]["default"] = default
-        if self._takes_any:
-            schema["additionalProperties"] = True
+        if self._others is not None:
+            any_other = tidied(self._others.json_schema())
+            schema["additionalProperties"] = any_other.get("additionalProperties", True)
         return schema
 
     @property
@@ -103,13 +106,14 @@ class Arguments:
         check_given((name for name in self.given_names if name in required), given, tool)
         try:
             values = _values(self._target.validated(dict(given)))
+            if self._others is not None:
+                seen = {*self.names, *self._hidden}
+                others = {name: value for name, value in given.items() if name not in seen}
+                values |= self._others.validated(others)
         except Mismatch as fault:
             # pydantic's own error shows what was given, which may be secret.
             raise _refused(tool, str(fault), fault.path) from None
-        if not self._takes_any:
-            return values
-        seen = {*self.names, *self._hidden}
-        return {**{name: value for name, value in given.items() if name not in seen}, **values}
+        return values
 
 
 def _refused(tool: str, problem: str, path: Iterable[str | int]) -> ToolInputError:
@@ -147,7 +151,7 @@ def of_function(
             typed_dict(name, fields),
             texts,
             defaults,
-            takes_any=parameters.takes_any,
+            others=parameters.others,
             hidden=parameters.hidden,
         )
     except ConfigError as error:

@@ -48,23 +48,24 @@ class Parameters:
             self.all = dict(inspect.signature(function).parameters)
         except (TypeError, ValueError) as error:  # some builtins
             raise ConfigError(f"{_name(function)} has no signature that can be read.") from error
-        self.takes_any = any(each.kind is each.VAR_KEYWORD for each in self.all.values())
         hints = {name: self._hint_or_text(each) for name, each in self.all.items()}
+        others = [name for name, each in self.all.items() if each.kind is each.VAR_KEYWORD]
+        #: The type of arguments that no parameter names, that of `**others`; None if it takes none.
+        self.others = _plain(hints[others[0]]) if others else None
         #: The names of those that the program gives.
         self.given_names = [name for name, hint in hints.items() if is_injected(hint)]
         self._makers = {
             name: _MAKERS["config" if _is_config(hint) else name]
             for name, hint in hints.items()
-            if (name in _MAKERS or _is_config(hint)) and name not in self.given_names
+            if (name in _MAKERS or _is_config(hint)) and self._may_be_made(name)
         }
         for name in self._makers:
             self._check_name(name, hints[name])
-        unseen = {*self._makers, *self.given_names, *_bound(function)}
-        self.visible = {
-            name: each for name, each in self.all.items() if name not in unseen and each.kind in _NAMED
-        }
         #: The names that a model has no say in.
-        self.hidden = self.all.keys() - self.visible.keys()
+        self.hidden = {*self._makers, *self.given_names, *_bound(function)}
+        self.visible = {
+            name: each for name, each in self.all.items() if name not in self.hidden and each.kind in _NAMED
+        }
         unnamed = [name for name, each in self.all.items() if each.kind is each.POSITIONAL_ONLY]
         if unnamed:
             raise ConfigError(
@@ -97,6 +98,9 @@ class Parameters:
             ) from error
         return hints[name]
 
+    def _may_be_made(self, name: str) -> bool:
+        return self.all[name].kind in _NAMED and name not in self.given_names
+
     def _hint_or_text(self, parameter: inspect.Parameter) -> Any:
         try:
             return self.hint(parameter.name)
@@ -112,6 +116,11 @@ class Parameters:
                 f"{_name(self.function)} has an argument {name!r} that is a {shown(hint)}, and that name "
                 "stands for what the run gives. Call it otherwise."
             )
+
+
+def _plain(hint: Any) -> Any:
+    """A type, if JSON could be of it: a text was not found, and `Unpack` is about several."""
+    return Any if isinstance(hint, str) or typing.get_origin(hint) is typing.Unpack else hint
 
 
 def is_injected(hint: Any) -> bool:
@@ -157,7 +166,10 @@ def _is_record(kind: Any) -> bool:
 
 def _bound(function: Any) -> Iterable[str]:
     """The names that a `partial` gives: what the program knows, a key perhaps, is not for a model to see."""
-    return function.keywords if isinstance(function, partial) else ()
+    if not isinstance(function, partial):
+        return ()
+    by_place = list(inspect.signature(function.func).parameters)[: len(function.args)]
+    return [*function.keywords, *by_place]
 
 
 def _name(function: Any) -> str:
