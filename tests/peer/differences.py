@@ -1018,8 +1018,35 @@ _differs(
     "Parameters named `config` or `run_manager` in a function",
     peer="`config` without a type is an argument for the model to give. `run_manager` is hidden, and "
     "missing when the function is called.",
-    ours="Both are hidden and filled, as `callbacks` is.",
+    ours="Both are hidden and filled, as `callbacks` is. One with the type of an argument, such as "
+    "`config: str`, is a `ConfigError` when the tool is made.",
     why="It is what was meant.",
+)
+_differs(
+    TOOLS,
+    "tool-given-arguments",
+    "Arguments with `InjectedToolArg` that the program forgot, or gave with another type",
+    peer="`ValidationError`, which the model is told if it is told of wrong arguments.",
+    ours="What is missing is a `ConfigError`. What is given goes to the function as it is; a field of an "
+    "`args_schema` is checked.",
+    why="The model cannot mend it, and the value is the program's own.",
+)
+_differs(
+    TOOLS,
+    "tool-partials",
+    "Tools that are made of a `functools.partial`",
+    peer="`TypeError`.",
+    ours="What the partial gives is hidden from the model, and cannot be replaced by it.",
+    why="It may be a key.",
+)
+_differs(
+    TOOLS,
+    "tool-runnables",
+    "`tool('name', runnable)`",
+    peer="Without a description it is the runnable's `repr`. An `args_schema` has no effect.",
+    ours="Without one it is that of the tool or the function, or a `ConfigError`. An `args_schema` says what "
+    "it takes.",
+    why="A model has to be told what it is for.",
 )
 _differs(
     TOOLS,
@@ -1106,6 +1133,14 @@ _differs(
     peer="A function of a document. With a dict, `TypeError`.",
     ours="A function, or a dict of the metadata that a document must have.",
     why="Most filters ask for equal values.",
+)
+_differs(
+    RETRIEVAL,
+    "filters-that-wait",
+    "`filter` of a search that is an `async def`, or yields",
+    peer="All documents pass it.",
+    ours="`ConfigError` (a `TypeError`).",
+    why="A filter may be what keeps a document from who must not see it.",
 )
 _differs(
     RETRIEVAL,

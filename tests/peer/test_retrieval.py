@@ -9,6 +9,7 @@ import langchain_core.embeddings
 import langchain_core.retrievers
 import langchain_core.vectorstores
 import pytest
+from pydantic import Field, PrivateAttr
 
 import millstream
 from millstream.testing import FakeEmbeddings
@@ -198,7 +199,18 @@ def retriever_classes(lib):
         def _get_relevant_documents(self, query):
             raise LookupError(query)
 
-    return {kind.__name__: kind for kind in (Plain, Managed, Both, Failing)}
+    class Described(base):
+        suffix: str = Field("!", description="behind each")
+        seen: list[str] = []
+        counts: list[int] = Field(default_factory=list)
+        _calls: int = PrivateAttr(default=1)
+
+        def _get_relevant_documents(self, query, *, run_manager=None):
+            self.seen.append(query)
+            self.counts.append(len(self.seen) + self._calls)
+            return [document(page_content=f"{self.seen} {self.counts} {self.suffix}")]
+
+    return {kind.__name__: kind for kind in (Plain, Managed, Both, Failing, Described)}
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -224,6 +236,13 @@ def test_retrievers_that_users_write(name, colour):
             found.append(error.args)
         told.append([[getattr(d, "page_content", d) for d in each] for each in found])
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("lib", LIBRARIES, ids=repr)
+def test_attributes_of_a_retriever_are_keywords(lib):
+    kind = retriever_classes(lib)["Described"]
+    found = [kind(**given).invoke("a")[0].page_content for given in ({}, {"suffix": "?", "seen": ["b"]}, {})]
+    assert found == ["['a'] [2] !", "['b', 'a'] [3] ?", "['a'] [2] !"]
 
 
 def test_documents_are_made_and_shown_alike():
@@ -283,6 +302,18 @@ def test_difference_filters_as_dicts():
     assert [d.id for d in built(OURS).similarity_search("river", filter={"n": 3})] == ["3"]
     with pytest.raises(TypeError):
         built(PEER).similarity_search("river", filter={"n": 3})
+
+
+@pytest.mark.differs("filters-that-wait")
+def test_difference_filters_that_wait():
+    async def nothing(document):
+        return False
+
+    with pytest.raises(TypeError, match="a plain function"):
+        built(OURS).similarity_search("river", filter=nothing)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it was never awaited
+        assert len(built(PEER).similarity_search("river", filter=nothing)) == 4
 
 
 @pytest.mark.differs("relevance-in-memory")

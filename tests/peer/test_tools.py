@@ -3,13 +3,14 @@
 import dataclasses
 import datetime
 import enum
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
 import typing_extensions
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from millstream import ToolInputError
 from tests.peer.compare import Case, Differs, compare, each, fails, gives
@@ -243,6 +244,13 @@ def test_forms(form):
         assert schema_of(OURS, ours) == schema_of(PEER, peer)
 
 
+@pytest.mark.parametrize(
+    "build", [lambda lib: _injecting(lib), lambda lib: _injecting_fields(lib), lambda lib: _prompting(lib)]
+)
+def test_schemas_of_what_the_program_gives_and_of_runnables(build):
+    assert schema_of(OURS, build(OURS)) == schema_of(PEER, build(PEER))
+
+
 # --- what they answer ------------------------------------------------------------------------------------
 
 
@@ -304,6 +312,48 @@ def _subclass(lib: Any) -> Any:
     return Mine(factor=10)
 
 
+def _attributes(lib: Any) -> Any:
+    class Keeping(lib.BaseTool):
+        name: str = "keeping"
+        description: str = "keeps"
+        kept: list[str] = []
+        sign: str = Field("!", description="behind each")
+        counts: dict[str, int] = Field(default_factory=dict)
+        _calls: int = PrivateAttr(default=1)
+
+        def _run(self, word: str) -> str:
+            self.kept.append(word)
+            self.counts[word] = self._calls
+            return f"{self.kept} {self.counts} {self.sign}"
+
+    Keeping().invoke({"word": "earlier"})
+    return Keeping(sign="?")
+
+
+def _injecting(lib: Any) -> Any:
+    def find(word: str, user: Annotated[str, lib.InjectedToolArg], limit: int = 1) -> str:
+        """Find."""
+        return f"{word} {user} {limit}"
+
+    return lib.tool(find)
+
+
+def _injecting_fields(lib: Any) -> Any:
+    class Find(BaseModel):
+        word: str
+        user: Annotated[str, lib.InjectedToolArg()] = "nobody"
+
+    return lib.tool("find", description="d", args_schema=Find)(lambda word, user: f"{word} {user}")
+
+
+def _text(value: Any) -> str:
+    return value.to_string()
+
+
+def _prompting(lib: Any) -> Any:
+    return lib.tool("fill", lib.PromptTemplate.from_template("{a} and {b}") | _text, description="Fill it.")
+
+
 def _call(**args: Any) -> dict[str, Any]:
     return {"type": "tool_call", "name": "t", "args": args, "id": "1"}
 
@@ -331,6 +381,15 @@ ANSWERS = [
     Case("callbacks", _tool(with_callbacks), {"a": 1}),
     Case("a method", lambda lib: lib.tool(Methods().method), {"a": 1}),
     Case("a class", _subclass, {"x": "1"}),
+    Case("a class with attributes", _attributes, {"word": "x"}, verbs=("invoke", "stream")),
+    Case("injected", _injecting, {"word": "x", "user": "eva"}),
+    Case("injected in a call", _injecting, _call(word="x", user="eva", limit=2)),
+    Case("injected fields", _injecting_fields, {"word": "x", "user": "eva"}),
+    Case("injected fields left away", _injecting_fields, {"word": "x"}),
+    Case("a tool of a chain", _prompting, {"a": "x", "b": "y"}),
+    Case(
+        "a tool of a tool", lambda lib: lib.tool("t", lib.tool(plain), description="d"), {"a": "1", "b": "y"}
+    ),
     Case("a call", _tool(plain), _call(a=1)),
     Case("a call for a dict", _tool(untyped), _call(a={"ü": [1]})),
     Case("a call for nothing", lambda lib: lib.tool("t", description="d")(lambda: None), _call()),
@@ -604,6 +663,55 @@ def test_difference_classes():
     assert both(later) == [1, TypeError]
     assert both(unknown) == [OURS.ConfigError, "mine"]
     assert both(inferred) == [1, "1"]
+
+
+@pytest.mark.differs("tool-given-arguments")
+def test_difference_given_arguments():
+    def forgotten(lib: Any) -> Any:
+        made = _injecting(lib)
+        made.handle_validation_error = "told to the model"
+        return made.invoke({"word": "x"})
+
+    assert both(forgotten) == [OURS.ConfigError, "told to the model"]
+    found = both(lambda lib: _injecting(lib).invoke({"word": "x", "user": 3}))
+    assert (found[0], issubclass(found[1], ValueError)) == ("x 3 1", True)
+
+
+@pytest.mark.differs("tool-parameters")
+def test_difference_parameters_of_other_types():
+    def named(config: str) -> str:
+        """Name it."""
+        return config
+
+    assert both(lambda lib: lib.tool(named).invoke({"config": "x"})) == [OURS.ConfigError, TypeError]
+    assert both(lambda lib: lib.tool(named).name) == [OURS.ConfigError, "named"]
+
+
+@pytest.mark.differs("tool-partials")
+def test_difference_partials():
+    made = functools.partial(plain, b="key-123")
+    ours, peer = both(lambda lib: lib.tool("t", description="d")(made))
+    assert (list(ours.args), ours.invoke({"a": 1, "b": "guessed"}), peer) == (["a"], "1 'key-123'", TypeError)
+
+
+@pytest.mark.differs("tool-runnables")
+def test_difference_runnables():
+    def chain(lib: Any) -> Any:
+        return lib.PromptTemplate.from_template("{a}") | str
+
+    ours, peer = both(lambda lib: lib.tool("t", chain(lib)).description)
+    assert (ours, "PromptTemplate(" in peer) == (OURS.ConfigError, True)
+    ours, peer = both(lambda lib: lib.tool("t", lib.tool(plain)).description)
+    assert (ours, peer.startswith("StructuredTool(")) == ("Do it.", True)
+
+    def first(given: dict[str, Any]) -> Any:
+        return given["x"]
+
+    def with_schema(lib: Any) -> Any:
+        step = lib.RunnableLambda(first)
+        return lib.tool("t", step, description="d", args_schema=Point).invoke({"x": "1"})
+
+    assert both(with_schema) == [1, AttributeError]
 
 
 @pytest.mark.differs("tool-generators")
