@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import faiss as library
 import numpy as np
@@ -88,7 +89,32 @@ def test_a_save_that_breaks_off_leaves_what_was_there(store, tmp_path, monkeypat
     with pytest.raises(VectorStoreError, match="No space left on device"):
         store.save_local(tmp_path)
     assert len(FAISS.load_local(tmp_path, Points())) == 2
-    assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_an_interrupt_behind_the_last_step_loses_nothing(store, tmp_path, monkeypatch) -> None:
+    store.save_local(tmp_path)
+    store.add_texts(["1 1"])
+    real = files.Path.replace
+
+    def replace(beside, path):
+        real(beside, path)
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.Path, "replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            store.save_local(tmp_path)
+    assert len(FAISS.load_local(tmp_path, Points())) == 3
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_threads_that_save_at_once_leave_one_store(store, tmp_path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: store.save_local(tmp_path), range(40)))
+    assert len(FAISS.load_local(tmp_path, Points())) == 2
+    assert len(os.listdir(tmp_path)) == 2
 
 
 def test_reading_while_it_is_saved_gives_one_state(store, tmp_path) -> None:
@@ -160,7 +186,16 @@ def test_where_it_cannot_be_written_is_said(store, tmp_path) -> None:
         store.save_local(tmp_path / "file")
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../index", "/tmp/x"])
+def test_what_langchain_saved_is_told_apart(tmp_path) -> None:
+    (tmp_path / "index.pkl").write_bytes(b"\x80\x04.")
+    (tmp_path / "index.faiss").write_bytes(b"IxFI")
+    with pytest.raises(
+        VectorStoreError, match=r"index.json: .* LangChain saved there is pickled, and is not read"
+    ):
+        FAISS.load_local(tmp_path, Points(), allow_dangerous_deserialization=True)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../index", "/tmp/x", "a\0b"])
 def test_a_name_is_no_path(store, tmp_path, name) -> None:
     with pytest.raises(ConfigError, match="index_name"):
         store.save_local(tmp_path, name)

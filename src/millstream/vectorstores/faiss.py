@@ -9,6 +9,7 @@ meanwhile, what is found is the store before or the store after.
 from __future__ import annotations
 
 import hashlib
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +26,7 @@ from millstream.vectorstores.files import (
     new_vectors_name,
     read,
     remove,
+    vectors_named,
     write,
 )
 from millstream.vectorstores.indexed import IndexedStore
@@ -125,6 +127,10 @@ class FAISS(IndexedStore):
     it was when it began.
     """
 
+    def __init__(self, embedding: Embeddings) -> None:
+        super().__init__(embedding)
+        self._saving = threading.Lock()
+
     def _new_index(self) -> Index:
         return FaissIndex()
 
@@ -147,11 +153,18 @@ class FAISS(IndexedStore):
         name = new_vectors_name(index_name)
         checksum = hashlib.sha256(vectors).hexdigest()
         text = encode(Saved(name, checksum, dimension, documents), path)
-        before = _vectors_before(path)
         write(folder / name, vectors)
-        write(path, text)
-        if before is not None:
-            remove(folder / before)
+        before = None
+        try:
+            with self._saving:
+                before = vectors_named(path)
+                write(path, text)
+        finally:
+            # Whatever broke off, and wherever: which vectors are needed is what the file says.
+            named = vectors_named(path)
+            for other in (before, name):
+                if named is not None and other is not None and other != named:
+                    remove(folder / other)
 
     @classmethod
     def load_local(
@@ -201,11 +214,3 @@ def _both(folder: Path, path: Path) -> tuple[Saved, bytes]:
             if saved.vectors == missed:
                 raise
             missed = saved.vectors
-
-
-def _vectors_before(path: Path) -> str | None:
-    """The file of the vectors that were saved here before, as far as that can be told."""
-    try:
-        return decode(read(path), path).vectors
-    except VectorStoreError:
-        return None

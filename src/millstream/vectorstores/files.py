@@ -38,11 +38,12 @@ class Saved(msgspec.Struct):
 class _Head(msgspec.Struct):
     format: str
     version: int
+    vectors: str = ""
 
 
 def file_paths(folder: str | os.PathLike[str], name: str) -> tuple[Path, Path]:
     """The folder, and the file that says what is in the store."""
-    if not name or name != Path(name).name:
+    if not name or name != Path(name).name or "\0" in name:
         raise ConfigError(f"index_name is the beginning of a file's name, not {name!r}.")
     return Path(folder), Path(folder) / f"{name}.json"
 
@@ -86,14 +87,27 @@ def decode(data: bytes, path: Path) -> Saved:
     return saved
 
 
+def vectors_named(path: Path) -> str | None:
+    """The file of the vectors that a saved store names, as far as that can be told."""
+    try:
+        head = msgspec.json.decode(path.read_bytes(), type=_Head)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    is_ours = head.format == FORMAT and head.vectors == Path(head.vectors).name
+    return head.vectors or None if is_ours else None
+
+
 def read(path: Path) -> bytes:
     """A file's bytes."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise VectorStoreError(
-            f"There is no saved vector store: {path}: {error.strerror}.", path=path
-        ) from error
+        said = f"There is no saved vector store: {path}: {error.strerror}."
+        if path.with_suffix(".pkl").exists():
+            said += (
+                " What LangChain saved there is pickled, and is not read: make the store anew from its texts."
+            )
+        raise VectorStoreError(said, path=path) from error
 
 
 def write(path: Path, data: bytes) -> None:
