@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from msgspec import Struct
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from millstream import (
     BaseTool,
@@ -156,6 +156,7 @@ def test_fields_of_a_schema(kind, colour):
 
 def test_a_schema_that_does_not_know_of_them(colour):
     class Words(BaseModel):
+        model_config = ConfigDict(extra="forbid")
         words: str
 
     def said(words: str, user: Annotated[str, InjectedToolArg]) -> str:
@@ -203,6 +204,9 @@ def test_what_a_partial_gives_is_hidden_and_stays(colour):
     assert colour.invoke(made, {"words": "a", "key": "guessed", "b": 1}) == ("a", "key-123", {"b": 1})
     made = tool("search", description="d")(functools.partial(search, "a", token="key-456"))
     given = {"words": "b", "key": "c", "token": "guessed"}
+    assert colour.invoke(made, given) == ("a", "c", {"token": "key-456"})
+    schema = {"type": "object", "properties": {"key": {"type": "string"}}}
+    made = tool("search", description="d", args_schema=schema)(made.func)
     assert colour.invoke(made, given) == ("a", "c", {"token": "key-456"})
 
 

@@ -6,9 +6,11 @@ from typing import Any, TypedDict
 import pytest
 
 from millstream import (
+    BaseRetriever,
     ChatPromptTemplate,
     CoercionError,
     ConfigError,
+    Document,
     PromptTemplate,
     RunnableLambda,
     RunnableParallel,
@@ -79,6 +81,16 @@ STEPS = {
 def test_what_it_takes_is_what_its_steps_say(kind):
     step, names = STEPS[kind]
     assert sorted(tool("t", step, description="d").args) == names
+
+
+def test_a_retriever_behind_the_text_that_it_takes(colour):
+    class Upper(BaseRetriever):
+        def _get_relevant_documents(self, query: str) -> list[Document]:
+            return [Document(query.upper())]
+
+    made = tool("search", itemgetter("query") | Upper(), description="Search.")
+    assert list(made.args) == ["query"]
+    assert colour.invoke(made, "rivers") == [Document("RIVERS")]
 
 
 def test_a_function_of_a_typed_dict(colour):

@@ -13,7 +13,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
@@ -32,7 +32,7 @@ class Arguments:
     """What a tool takes. `kind` is the type: a class with fields, or a JSON schema, which checks nothing.
 
     `texts` and `defaults` are shown in the schema of a function's arguments. Arguments that are not known are
-    taken if there is a type for `others`, but for `hidden` ones.
+    taken if there is a type for `others`.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class Arguments:
         defaults: Mapping[str, Any] | None = None,
         *,
         others: Any = None,
-        hidden: Set[str] = frozenset(),
     ) -> None:
         self.kind = kind
         self._texts = texts or {}
@@ -50,7 +49,6 @@ class Arguments:
         self._others: Target[Any] | None = None
         if others is not None:
             self._others = Target(dict[str, others], lax=True)
-        self._hidden = hidden
         #: The names of those that the program gives, of a class's fields.
         self.given_names: list[str] = []
         self._target: Target[Any] | None = None
@@ -107,8 +105,7 @@ class Arguments:
         try:
             values = _values(self._target.validated(dict(given)))
             if self._others is not None:
-                seen = {*self.names, *self._hidden}
-                others = {name: value for name, value in given.items() if name not in seen}
+                others = {name: value for name, value in given.items() if name not in self.names}
                 values |= self._others.validated(others)
         except Mismatch as fault:
             # pydantic's own error shows what was given, which may be secret.
@@ -152,7 +149,6 @@ def of_function(
             texts,
             defaults,
             others=parameters.others,
-            hidden=parameters.hidden,
         )
     except ConfigError as error:
         raise _blamed(name, fields, error) from error

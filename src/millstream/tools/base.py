@@ -193,7 +193,9 @@ class BaseTool(Runnable[ToolInput, Any]):
             required = [name for name in arguments.required if name not in kwargs]
             given = named(given, names, required, self.name)
         given = {**given, **kwargs}
-        return {**parameters.given(given, self.name), **arguments.read(given, self.name)}
+        unseen = parameters.hidden.difference(arguments.names, arguments.given_names)
+        seen = {name: value for name, value in given.items() if name not in unseen}
+        return {**parameters.given(given, self.name), **arguments.read(seen, self.name)}
 
     def _parted(self, result: Any) -> tuple[Any, Any]:
         if not isinstance(result, tuple) or len(result) != 2:
