@@ -958,7 +958,7 @@ _differs(
     TOOLS,
     "tool-mistakes",
     "Errors about how a tool is written",
-    peer="`ValueError`.",
+    peer="`ValueError`. A method without its object becomes a tool that cannot be called.",
     ours="`ConfigError`, a `TypeError`.",
     why="One kind of mistake, one kind of error.",
 )

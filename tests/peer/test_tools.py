@@ -625,6 +625,16 @@ def test_difference_mistakes():
         assert both(make) == [OURS.ConfigError, ValueError]
 
 
+@pytest.mark.differs("tool-mistakes")
+def test_difference_methods_without_their_object():
+    made = both(lambda lib: lib.tool(Methods.method).name)
+    assert made == [OURS.ConfigError, "method"]
+    assert both(lambda lib: lib.tool(Methods.method).invoke({"self": 1, "a": 1})) == [
+        OURS.ConfigError,
+        TypeError,
+    ]
+
+
 @pytest.mark.differs("tool-schema-classes")
 def test_difference_schema_classes():
     ours, peer = both(

@@ -107,6 +107,16 @@ def test_what_cannot_be_a_tool():
         tool("t", description="d", colour=1)(no_words)
     with pytest.raises(ConfigError, match="by the names of its arguments: x"):
         tool("t", description="d")(lambda x, /: x)
+    with pytest.raises(ConfigError, match=r"of_a_class is a method, .* tool\(thing.of_a_class\)"):
+
+        class Holder:
+            @tool
+            def of_a_class(self, a: int) -> int:
+                """Doc."""
+                return a
+
+    made = tool("t", description="d")(lambda word, self, cls: f"{word} {self} {cls}")
+    assert made.invoke({"word": "a", "self": "b", "cls": "c"}) == "a b c"
     with pytest.raises(ConfigError, match="of .a. in .* cannot be found: name .Foo."):
 
         @tool

@@ -48,6 +48,7 @@ class Parameters:
             self.all = dict(inspect.signature(function).parameters)
         except (TypeError, ValueError) as error:  # some builtins
             raise ConfigError(f"{_name(function)} has no signature that can be read.") from error
+        self._check_form()
         hints = {name: self._hint_or_text(each) for name, each in self.all.items()}
         others = [name for name, each in self.all.items() if each.kind is each.VAR_KEYWORD]
         #: The type of arguments that no parameter names, that of `**others`; None if it takes none.
@@ -66,12 +67,6 @@ class Parameters:
         self.visible = {
             name: each for name, each in self.all.items() if name not in self.hidden and each.kind in _NAMED
         }
-        unnamed = [name for name, each in self.all.items() if each.kind is each.POSITIONAL_ONLY]
-        if unnamed:
-            raise ConfigError(
-                f"{_name(function)} cannot be called by the names of its arguments: {', '.join(unnamed)} "
-                "can only be given by place."
-            )
 
     def made(self, scope: Scope) -> dict[str, Any]:
         """What the run gives."""
@@ -107,6 +102,22 @@ class Parameters:
         except ConfigError:
             # Imported for type checkers only, perhaps.
             return parameter.annotation
+
+    def _check_form(self) -> None:
+        """Raise `ConfigError` for a function that cannot be called by the names of its arguments alone."""
+        name = _name(self.function)
+        unnamed = [name for name, each in self.all.items() if each.kind is each.POSITIONAL_ONLY]
+        if unnamed:
+            raise ConfigError(
+                f"{name} cannot be called by the names of its arguments: {', '.join(unnamed)} can only be "
+                "given by place."
+            )
+        first = next(iter(self.all.values()), None)
+        if first is not None and first.name in ("self", "cls") and first.annotation is first.empty:
+            raise ConfigError(
+                f"{name} is a method, and lacks its object. Make a tool of the object's: "
+                f"tool(thing.{name.rpartition('.')[2]})."
+            )
 
     def _check_name(self, name: str, hint: Any) -> None:
         """Raise `ConfigError` for an argument of a model's under the name of what the run gives."""
