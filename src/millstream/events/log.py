@@ -248,8 +248,6 @@ def _streamed(path: str, kind: str, piece: Any) -> list[Operation]:
 
 def _final(kind: str, output: Any) -> Any:
     """How a log shows what a run inside answered."""
-    if kind == "retriever":
-        return {"documents": output}
     return output if kind == "prompt" or isinstance(output, dict) else {"output": output}
 
 
