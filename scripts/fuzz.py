@@ -2,17 +2,23 @@
 
 A section makes cases from a random generator and checks one; what it checks are the properties that the
 tests ask for too. Each case has a generator of its own, made of the seed and the case's number, so a run with
-the same seed tries the same cases. Of one that fails, the smallest text that still does is looked for.
+the same seed tries the same cases. Of one that fails, the smallest that still does is looked for. One that
+does not end is told with where each thread stands, and ends the script.
 
 Writes benchmarks/FUZZ.md and benchmarks/fuzz.json, and exits with 1 if a case failed.
 """
 
 import argparse
+import faulthandler
+import gc
 import json
+import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any, NamedTuple
@@ -22,11 +28,38 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.machine import facts  # noqa: E402
+from tests.events import chains  # noqa: E402
 from tests.wire import properties  # noqa: E402
 
-# How many tries the search for a smaller case may take, and how many failures of a section are told.
+# How many tries the search for a smaller case may take and how many seconds, how many failures of a section
+# are told, and after how many seconds a case is taken for one that never ends.
 TRIES = 3000
+SEARCH_SECONDS = 30
 SHOWN = 10
+HANGS_SECONDS = 60
+
+
+class Section(NamedTuple):
+    """One kind of input: how a case is made, what has to hold for it, and which cases are a step simpler.
+
+    A case is any value that its `repr` tells.
+    """
+
+    name: str
+    make: Callable[[Random], Any]
+    check: Callable[[Any], None]
+    smaller: Callable[[Any], Iterator[Any]]
+
+
+class Failure(NamedTuple):
+    """A case that failed, made as small as it went."""
+
+    number: int
+    case: Any
+    said: str
+
+
+# --- JSON --------------------------------------------------------------------------------------------------
 
 
 class Case(NamedTuple):
@@ -35,24 +68,6 @@ class Case(NamedTuple):
     text: str
     places: tuple[int, ...]
 
-
-class Section(NamedTuple):
-    """One kind of input: how a case is made, and what has to hold for it."""
-
-    name: str
-    make: Callable[[Random], Case]
-    check: Callable[[Case], None]
-
-
-class Failure(NamedTuple):
-    """A case that failed, made as small as it went."""
-
-    number: int
-    case: Case
-    said: str
-
-
-# --- JSON --------------------------------------------------------------------------------------------------
 
 _TELLING = "\"\\/'`{}[],: \n\r\t\b\0\x1fé日\u2028\ufeff😀\ud83d\ude00#*-1eutfnN"
 _MARKS = "{}[]\",:\\'`tfnu/*#-+.eE019aNIT \n\ud83d"
@@ -151,24 +166,7 @@ def _refuse(word: str) -> Any:
     raise ValueError(word)
 
 
-SECTIONS = [Section("json", json_case, json_check)]
-
-
-# --- running -----------------------------------------------------------------------------------------------
-
-
-def fault_of(section: Section, case: Case) -> str | None:
-    """What the check had to say; None if nothing."""
-    try:
-        section.check(case)
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        said = str(error).splitlines()[0] if str(error) else (where.line or "")
-        return f"{type(error).__name__} in {Path(where.filename).name}, {where.name}: {said}"
-    return None
-
-
-def smaller(case: Case) -> Iterator[Case]:
+def json_smaller(case: Case) -> Iterator[Case]:
     """Cases with a part of the text or a cut left out, the larger parts first."""
     text, places = case
     for place in places:
@@ -184,29 +182,74 @@ def smaller(case: Case) -> Iterator[Case]:
         size //= 2
 
 
-def smallest(section: Section, case: Case) -> Case:
-    """The smallest case that still fails, as far as leaving things out leads."""
+SECTIONS = [
+    Section("json", json_case, json_check, json_smaller),
+    Section("events", chains.make_case, chains.check_case, chains.smaller_cases),
+]
+
+
+# --- running -----------------------------------------------------------------------------------------------
+
+
+def fault_of(section: Section, case: Any) -> str | None:
+    """What the check had to say; None if nothing."""
+    try:
+        section.check(case)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        said = str(error).splitlines()[0] if str(error) else (where.line or "")
+        return f"{type(error).__name__} in {Path(where.filename).name}, {where.name}: {said}"
+    return None
+
+
+def smallest(section: Section, case: Any, said: str) -> tuple[Any, str]:
+    """The smallest case that still fails, as far as leaving things out leads, and how it fails."""
     tries = 0
+    ends = time.monotonic() + SEARCH_SECONDS
     while True:
-        for other in smaller(case):
+        for other in section.smaller(case):
             tries += 1
-            if tries > TRIES:
-                return case
-            if fault_of(section, other) is not None:
-                case = other
+            if tries > TRIES or time.monotonic() > ends:
+                return case, said
+            fault = fault_of(section, other)
+            if fault is not None:
+                case, said = other, fault
                 break
         else:
-            return case
+            return case, said
+
+
+@contextmanager
+def ending(section: Section, number: int, case: Any) -> Iterator[None]:
+    """Give up, and tell the case, if the block does not end."""
+
+    def give_up() -> None:
+        print(f"{section.name}: case {number} does not end: {case!a}", file=sys.stderr)
+        faulthandler.dump_traceback()
+        os._exit(2)
+
+    timer = threading.Timer(HANGS_SECONDS, give_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def run(section: Section, n: int, seed: int) -> list[Failure]:
     """Try `n` cases; the failures."""
+    # Checks for leaks walk the heap: what is there before is none of theirs.
+    gc.freeze()
     failures = []
     for number in range(n):
         case = section.make(Random(f"{seed}/{section.name}/{number}"))
-        if fault_of(section, case) is not None:
-            found = smallest(section, case) if len(failures) < SHOWN else case
-            failures.append(Failure(number, found, fault_of(section, found) or ""))
+        with ending(section, number, case):
+            said = fault_of(section, case)
+        if said is not None:
+            if len(failures) < SHOWN:
+                case, said = smallest(section, case, said)
+            failures.append(Failure(number, case, said))
     return failures
 
 
@@ -230,7 +273,7 @@ def page(results: dict[str, Any]) -> str:
             lines += ["", f"## Failures of {section['name']}", ""]
         for failure in section["failures"][:SHOWN]:
             lines.append(f"- case {failure['number']}: {failure['said']}")
-            lines.append(f"  `{failure['text']}` cut at {failure['places']}")
+            lines.append(f"  `{failure['case']}`")
     lines += ["", "Written by `scripts/fuzz.py` (`make fuzz N=10000`): do not edit.", ""]
     return "\n".join(lines)
 
@@ -257,19 +300,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures = run(section, options.n, seed)
         found = [
             # As Python writes them: half characters cannot be encoded.
-            {
-                "number": each.number,
-                "text": ascii(each.case.text),
-                "places": [*each.case.places],
-                "said": ascii(each.said),
-            }
+            {"number": each.number, "case": ascii(each.case), "said": ascii(each.said)}
             for each in failures
         ]
         took = time.perf_counter() - began
         results["sections"].append({"name": section.name, "n": options.n, "seconds": took, "failures": found})
         print(f"{section.name}: {options.n} cases, {len(failures)} failures, {took:.1f} s")
         for failure in found[:SHOWN]:
-            print(f"  {failure['said']}\n    {failure['text']} cut at {failure['places']}")
+            print(f"  {failure['said']}\n    {failure['case']}")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "FUZZ.md").write_text(page(results), encoding="utf-8")
     (options.out / "fuzz.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

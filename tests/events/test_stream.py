@@ -1,7 +1,6 @@
 """Event streams: the contract, live, closed early, cancelled, and read slowly."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,18 +12,15 @@ from hypothesis import strategies as st
 from millstream import (
     AIMessageChunk,
     BaseChatModel,
-    ChatPromptTemplate,
     JsonOutputParser,
     Runnable,
-    RunnableBranch,
-    RunnableGenerator,
     RunnableLambda,
     RunnableParallel,
-    RunnablePassthrough,
     StrOutputParser,
     dispatch_custom_event,
 )
 from millstream.testing import FakeChatModel
+from tests.events.chains import Case, check_case, make_case
 from tests.events.contract import check
 
 Events = list[dict[str, Any]]
@@ -67,13 +63,10 @@ def collect(request: pytest.FixtureRequest) -> Callable[..., tuple[Events, Excep
 # --- the contract, over random chains ---------------------------------------------------------------------
 
 
-def words(text: Any) -> Iterator[str]:
-    yield from str(text).split()
-
-
-async def awords(text: Any) -> Any:
-    for word in str(text).split():
-        yield word
+@given(st.randoms(use_true_random=False).map(make_case))
+@settings(max_examples=300, deadline=None)
+def test_the_contract_holds(case: Case) -> None:
+    check_case(case)
 
 
 def first_two(items: Iterator[Any]) -> Iterator[Any]:
@@ -81,101 +74,6 @@ def first_two(items: Iterator[Any]) -> Iterator[Any]:
         yield item
         if number == 2:
             return
-
-
-async def shout(text: Any) -> str:
-    return str(text).upper()
-
-
-def asks(text: Any) -> str:
-    dispatch_custom_event("asked", text)
-    return FakeChatModel([["in", "side"]]).invoke(str(text)).text
-
-
-async def streams(text: Any) -> str:
-    chain = FakeChatModel([["a", "b", "c"]]) | StrOutputParser()
-    async for piece in chain.astream(str(text)):
-        return piece
-    return ""
-
-
-def broken(_: Any) -> Any:
-    raise LookupError("broken")
-
-
-LEAVES = [
-    lambda: RunnablePassthrough(),
-    lambda: RunnableLambda(str),
-    lambda: RunnableLambda(shout),
-    lambda: RunnableLambda(asks),
-    lambda: RunnableLambda(streams),
-    lambda: RunnableLambda(words),
-    lambda: RunnableLambda(awords),
-    lambda: RunnableGenerator(first_two),
-    lambda: FakeChatModel([["one ", "two ", "three"]]),
-    lambda: FakeChatModel([["one ", LookupError("cut")]]),
-    lambda: ChatPromptTemplate.from_template("{x}"),
-    lambda: RunnableLambda(broken),
-    lambda: RunnableLambda(lambda _: FakeChatModel([["x"]])),
-]
-
-
-def joined(steps: list[Runnable[Any, Any]]) -> Runnable[Any, Any]:
-    first, *others = steps
-    for other in others:
-        first = first | other
-    return first
-
-
-chains = st.recursive(
-    st.sampled_from(LEAVES).map(lambda make: make()),
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=2, max_size=3).map(joined),
-        st.tuples(inner, inner).map(lambda pair: RunnableParallel(a=pair[0], b=pair[1])),
-        inner.map(lambda step: step.with_retry(stop_after_attempt=2, wait_exponential_jitter=False)),
-        st.tuples(inner, inner).map(lambda pair: pair[0].with_fallbacks([pair[1]])),
-        inner.map(lambda step: RunnableBranch((lambda _: True, step), str)),
-        inner.map(lambda step: step.with_config(run_name="named", tags=["t"])),
-        inner.map(lambda step: RunnableLambda(lambda value: step.invoke(value))),
-    ),
-    max_leaves=6,
-)
-
-
-@given(chain=chains, buffer=st.sampled_from([1, 2, 64]))
-@settings(max_examples=120, deadline=None)
-def test_the_contract_holds_sync(chain: Runnable[Any, Any], buffer: int) -> None:
-    events, error = sync_events(chain, "a b c", buffer=buffer)
-    check(events)
-    assert (error is not None) == events[-1]["event"].endswith("_error")
-    assert error is None or events[-1]["data"]["error"] is error
-
-
-@given(chain=chains, buffer=st.sampled_from([1, 2, 64]))
-@settings(max_examples=120, deadline=None)
-def test_the_contract_holds_async(chain: Runnable[Any, Any], buffer: int) -> None:
-    events, error = async_events(chain, "a b c", buffer=buffer)
-    check(events)
-    assert (error is not None) == events[-1]["event"].endswith("_error")
-    assert error is None or events[-1]["data"]["error"] is error
-
-
-@given(chain=chains, stop=st.integers(1, 12))
-@settings(max_examples=80, deadline=None)
-def test_leaving_early_ends_the_run(chain: Runnable[Any, Any], stop: int) -> None:
-    stream = chain.stream_events("a b c", buffer=1)
-    with contextlib.suppress(LookupError, StopIteration):
-        for _ in range(stop):
-            next(stream)
-    stream.close()
-
-    async def run() -> None:
-        async with chain.astream_events("a b c", buffer=1) as events:
-            with contextlib.suppress(LookupError, StopAsyncIteration):
-                for _ in range(stop):
-                    await anext(events)
-
-    asyncio.run(run())
 
 
 # --- live -------------------------------------------------------------------------------------------------

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from millstream.errors import Cancelled
+from millstream.errors import Cancelled, ConfigError
 from millstream.kernel.branches import Put, run_branches
+from millstream.kernel.drive import AsyncStream
+from millstream.kernel.host import Host
 from millstream.kernel.scope import Scope
 from millstream.kernel.sink import Sink
 from millstream.kernel.sources import NOTHING, Single
-from millstream.kernel.stage import Step, run_stream
+from millstream.kernel.stage import Step, enter_root, run_stream
 from millstream.messages import AIMessageChunk
 
 Version = Literal["v1", "v2"]
@@ -41,20 +43,19 @@ class StreamEvent(TypedDict):
     """When it happened, in seconds since the epoch."""
 
 
-class Filter:
-    """Which runs are told of. Each argument is a list of names, of types or of tags; None for any."""
+Names = Collection[str] | None
+#: `include_names`, `include_types`, `include_tags`, `exclude_names`, `exclude_types`, `exclude_tags`.
+Lists = tuple[Names, Names, Names, Names, Names, Names]
 
-    def __init__(
-        self,
-        include_names: Sequence[str] | None = None,
-        include_types: Sequence[str] | None = None,
-        include_tags: Sequence[str] | None = None,
-        exclude_names: Sequence[str] | None = None,
-        exclude_types: Sequence[str] | None = None,
-        exclude_tags: Sequence[str] | None = None,
-    ) -> None:
-        self._include = (include_names, include_types, include_tags)
-        self._exclude = (exclude_names, exclude_types, exclude_tags)
+
+class Filter:
+    """Which runs are told of, by lists of names, of types and of tags; None for any."""
+
+    def __init__(self, lists: Lists) -> None:
+        keys = [f"{verb}_{what}" for verb in ("include", "exclude") for what in ("names", "types", "tags")]
+        for key, wanted in zip(keys, lists, strict=True):
+            _check_list(key, wanted)
+        self._include, self._exclude = lists[:3], lists[3:]
 
     def lets_through(self, name: str, kind: str, tags: Sequence[str], *, is_root: bool = False) -> bool:
         """Whether a run of this name, type and tags is told of; the root is the run that was asked for."""
@@ -65,7 +66,14 @@ class Filter:
         return not _matches(self._exclude, name, kind, tags)
 
 
-def _matches(lists: Sequence[Sequence[str] | None], name: str, kind: str, tags: Sequence[str]) -> bool:
+def _check_list(key: str, wanted: Names) -> None:
+    is_list = isinstance(wanted, Collection) and not isinstance(wanted, str | bytes)
+    if wanted is not None and not (is_list and all(isinstance(each, str) for each in wanted)):
+        shown = f"[{wanted!r}]" if isinstance(wanted, str) else "['a', 'b']"
+        raise ConfigError(f"{key} is a list of strings such as {shown}, not {wanted!r}.")
+
+
+def _matches(lists: Sequence[Names], name: str, kind: str, tags: Sequence[str]) -> bool:
     names, types, wanted = ([] if one is None else one for one in lists)
     return name in names or kind in types or any(tag in wanted for tag in tags)
 
@@ -200,6 +208,9 @@ class EventWriter:
         return {"input": _input_of(scope, input)}
 
     def _begin(self, scope: Scope) -> _Told:
+        if scope.run_id in self._runs:
+            # Given by a user's config to a run that is under way: one id cannot name two.
+            scope.forget_id()
         run_id, name, kind, tags = scope.run_id, scope.name, scope.step._run_type, scope.tags
         above = None if run_id == self._root_id or scope.parent is None else scope.parent.run_id
         parent = None if above is None else self._runs.get(above)
@@ -231,7 +242,8 @@ class EventWriter:
             run.parent.inside.pop(run_id, None)
         if not run.visible:
             self._sink.end(run)
-        elif self._sink.add(_event(run, what, data), run, is_last=True) and not self._sink.is_closed:
+        # An error waits for no room: whoever was cancelled once would wait for a reader who has gone.
+        elif self._sink.add(_event(run, what, data), run, is_last=True) and what == "end":
             await self._sink.room(scope)
 
     async def _close_inside(self, scope: Scope, run: _Told) -> None:
@@ -254,7 +266,37 @@ def _event(run: _Told, what: str, data: dict[str, Any]) -> dict[str, Any]:
     return {"event": f"on_{run.kind}_{what}", **run.shared, "data": data, "seq": 0, "time": time.time()}
 
 
-def run_events(
+class EventStream(AsyncStream[StreamEvent]):
+    """What `astream_events` returns. A run that is cancelled tells so before it raises: see `AsyncStream`."""
+
+    __slots__ = ()
+
+    def __anext__(self) -> Coroutine[Any, Any, StreamEvent]:
+        # Without asking between two events whether the run was cancelled.
+        return self._pull()
+
+
+def enter_events(
+    runnable: Step,
+    input: Any,
+    config: Mapping[str, Any] | None,
+    host: Host,
+    kwargs: dict[str, Any],
+    version: Version,
+    buffer: int,
+    lists: Lists,
+) -> tuple[Scope, AsyncGenerator[StreamEvent, None]]:
+    """The scope of a run that is watched, and the stream of its events. Raises `ConfigError`."""
+    if version not in ("v1", "v2"):
+        raise ConfigError(f"The version of events is 'v2', or 'v1' for the older form, not {version!r}.")
+    if type(buffer) is not int or buffer < 1:
+        raise ConfigError(f"buffer is how many events may wait, a whole number from 1, not {buffer!r}.")
+    chosen = Filter(lists)
+    step, scope, kwargs = enter_root(runnable, config, host, kwargs)
+    return scope, _run_events(step, input, scope, kwargs, chosen, buffer, version)
+
+
+def _run_events(
     step: Step,
     input: Any,
     scope: Scope,
@@ -264,7 +306,7 @@ def run_events(
     version: Version,
 ) -> AsyncGenerator[StreamEvent, None]:
     """The events of a run, while it runs beside whoever reads them. An error is raised after its event."""
-    sink = Sink(scope.here, buffer)
+    sink = Sink(scope, buffer)
 
     async def run(inner: Scope, put: Put) -> None:
         writer = EventWriter(sink, inner, input, chosen, version)

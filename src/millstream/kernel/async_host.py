@@ -38,6 +38,7 @@ class AsyncHost:
 
     __slots__ = ()
     is_async = True
+    thread: int | None = None
 
     def here(self) -> Host:
         """See `Host`."""
@@ -54,7 +55,6 @@ class AsyncHost:
 
     async def call(self, scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """See `Host`: in a worker thread. A cancel is raised when the function returns."""
-        cancellation = Cancellation(scope.cancellation, inner=True)
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
 
@@ -67,11 +67,12 @@ class AsyncHost:
                 outcome = Ended(raised)
             call_in(loop, _settle, reply, outcome)
 
-        threads.start(work, user_context(scope.branch(cancellation)))
-        outcome = await _outlast(reply, cancellation)
-        if type(outcome) is Ended:
-            outcome.check()
-        cancellation.check()
+        with scope.part() as cancellation:
+            threads.start(work, user_context(scope))
+            outcome = await _outlast(reply, cancellation)
+            if type(outcome) is Ended:
+                outcome.check()
+            cancellation.check()
         return outcome
 
     async def wait(
@@ -96,13 +97,15 @@ class AsyncHost:
         asks = _Asks() if source is not None else None
 
         def produce(emit: Emit, cancellation: Cancellation) -> None:
-            items: Any = iter(function() if asks is None else function(asks.read(emit)))
+            feed = () if asks is None else (asks.read(emit),)
+            items: Any = iter(function(*feed))
             try:
                 for item in items:
                     emit(item)
             finally:
-                if hasattr(items, "close"):
-                    items.close()
+                for each in (items, *feed):
+                    if hasattr(each, "close"):
+                        each.close()
 
         items = self.pump(scope, produce, asks)
         try:
@@ -177,7 +180,6 @@ class AsyncHost:
     ) -> AsyncGenerator[Any, None]:
         """See `Host`."""
         channel = BridgeChannel()
-        cancellation = Cancellation(scope.cancellation, inner=True)
         ended = asyncio.get_running_loop().create_future()
 
         def close() -> None:
@@ -185,30 +187,31 @@ class AsyncHost:
             if asks is not None:
                 asks.close()
 
-        def run() -> None:
-            produce_into(produce, cancellation, channel)
-            call_in(channel.loop, _settle, ended, None)
+        with scope.part() as cancellation:
 
-        context = user_context(scope.branch(cancellation))
-        threads.start(run, context)
-        if asks is None:
-            # A leaf: what reads another step's items ends when that one does, in its turn.
-            cancellation.register(channel, close)
-        try:
-            while True:
-                if not channel:
-                    await channel.more()
-                item = channel.take()
-                if type(item) is Ended:
-                    item.check()
-                    cancellation.check()
-                    return
-                yield item
-        finally:
-            cancellation.cancel()
-            cancellation.unregister(channel)
-            close()
-            await _outlast(ended, cancellation)
+            def run() -> None:
+                produce_into(produce, cancellation, channel)
+                call_in(channel.loop, _settle, ended, None)
+
+            threads.start(run, user_context(scope))
+            if asks is None:
+                # A leaf: what reads another step's items ends when that one does, in its turn.
+                cancellation.register(channel, close)
+            try:
+                while True:
+                    if not channel:
+                        await channel.more()
+                    item = channel.take()
+                    if type(item) is Ended:
+                        item.check()
+                        cancellation.check()
+                        return
+                    yield item
+            finally:
+                cancellation.cancel()
+                cancellation.unregister(channel)
+                close()
+                await _outlast(ended, cancellation)
 
     def channel(self, bound: int = READ_AHEAD) -> Channel:
         """See `Host`."""

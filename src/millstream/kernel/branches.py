@@ -135,7 +135,7 @@ async def _share(scope: Scope, source: Source[Any], inlets: "Sequence[Inlet]") -
 
     An error of the source is raised in each branch that reads it, where a fallback may catch it.
     """
-    failure: Exception | None = None
+    failure: BaseException | None = None
     try:
         async with scope.reading(source) as items:
             async for item in items:
@@ -144,7 +144,10 @@ async def _share(scope: Scope, source: Source[Any], inlets: "Sequence[Inlet]") -
                     return
                 for inlet in open_inlets:
                     await inlet.put(item)
-    except Exception as error:
+    except BaseException as error:
+        if scope.cancellation.reason is not None and not isinstance(error, Exception):
+            # The branches are being ended too, each by its own abort.
+            raise
         failure = error
     for inlet in inlets:
         inlet.end(failure)

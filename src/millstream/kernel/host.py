@@ -11,6 +11,7 @@ async world: a step that is reached from there is given the async host (`here`).
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import partial
@@ -52,6 +53,9 @@ class Host(Protocol):
 
     is_async: bool
     """Whether waiting suspends a task; else it blocks the thread."""
+
+    thread: int | None
+    """The thread in which the sync verb was called that it serves."""
 
     def here(self) -> Host:
         """The host for code that runs now, in this thread."""
@@ -107,10 +111,11 @@ class Host(Protocol):
 class SyncHost:
     """Blocks the caller's thread; one for each call of a sync verb."""
 
-    __slots__ = ("_branches", "_loops")
+    __slots__ = ("_branches", "_loops", "thread")
     is_async = False
 
     def __init__(self) -> None:
+        self.thread: int | None = threading.get_ident()
         # One private loop for the call itself, under None, from whatever thread it is pulled at the time; and
         # one for each branch, under its thread, since branches run at once.
         self._loops: dict[int | None, LoopRunner] | None = None
@@ -192,7 +197,7 @@ class SyncHost:
         try:
             items = context.run(function) if feed is None else context.run(function, feed)
             while True:
-                item = runner.run(_next(items), context, scope.cancellation)
+                item = await _on(runner, _next(items), context, scope)
                 if item is END:
                     return
                 yield item
@@ -200,31 +205,30 @@ class SyncHost:
             note_step(error, scope)
             raise
         finally:
-            runner.run(_close(items, feed), context, None)
+            await _on(runner, _close(items, feed), context, None)
 
     async def pump(self, scope: Scope, produce: Produce) -> AsyncGenerator[Any, None]:
         """See `Host`."""
         channel = ThreadChannel()
-        cancellation = Cancellation(scope.cancellation, inner=True)
-        context = user_context(scope.branch(cancellation))
-        job = threads.start(lambda: produce_into(produce, cancellation, channel), context)
-        cancellation.register(channel, channel.close)
-        try:
-            while True:
-                try:
-                    item = await channel.get()
-                except Closed:
-                    cancellation.check()
-                    raise
-                if type(item) is Ended:
-                    item.check()
-                    cancellation.check()
-                    return
-                yield item
-        finally:
-            cancellation.cancel()
-            cancellation.unregister(channel)
-            job.join()
+        with scope.part() as cancellation:
+            job = threads.start(lambda: produce_into(produce, cancellation, channel), user_context(scope))
+            cancellation.register(channel, channel.close)
+            try:
+                while True:
+                    try:
+                        item = await channel.get()
+                    except Closed:
+                        cancellation.check()
+                        raise
+                    if type(item) is Ended:
+                        item.check()
+                        cancellation.check()
+                        return
+                    yield item
+            finally:
+                cancellation.cancel()
+                cancellation.unregister(channel)
+                job.join()
 
     def channel(self, bound: int = READ_AHEAD) -> Channel:
         """See `Host`."""
@@ -348,6 +352,18 @@ def produce_into(produce: Produce, cancellation: Cancellation, channel: _Outlet)
     except BaseException as raised:
         error = raised
     channel.post(Ended(error))
+
+
+async def _on(
+    runner: LoopRunner, step: Coroutine[Any, Any, Any], context: contextvars.Context, scope: Scope | None
+) -> Any:
+    """A step of a user's async generator, on the private loop. With a scope, a cancel ends it."""
+    if runner.inside():
+        # It was begun outside of the loop, and code in the loop reads it now: that cannot step the loop.
+        from millstream.kernel.loops import in_task
+
+        return await in_task(step, context)
+    return runner.run(step, context, None if scope is None else scope.cancellation)
 
 
 async def _next(items: Any) -> Any:

@@ -68,6 +68,11 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *a
             raise
 
 
+async def in_task(coroutine: Coroutine[Any, Any, Any], context: contextvars.Context) -> Any:
+    """Inside a loop: await a coroutine in a context of its own."""
+    return await asyncio.get_running_loop().create_task(coroutine, context=context)
+
+
 def _result(task: asyncio.Task[Any], cancellation: Cancellation | None) -> Any:
     if task.cancelled() and cancellation is not None:
         cancellation.check()
@@ -99,7 +104,10 @@ class OwnLoop:
                 self._step(task)
             except BaseException:  # Ctrl-C: let the user's `finally` blocks run
                 task.cancel()
-                self._step(task)
+                with suppress(KeyboardInterrupt, SystemExit):
+                    self._step(task)
+                if task.done() and not task.cancelled():
+                    task.exception()  # seen: asyncio reports one that nobody asked for
                 raise
         return _result(task, cancellation)
 

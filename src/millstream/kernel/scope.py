@@ -281,6 +281,10 @@ class Scope(msgspec.Struct, eq=False):
             node = node.parent
         node.cancel(reason)
 
+    def part(self) -> "Part":
+        """While a block runs, the step has a cancellation of its own: `with scope.part() as cancellation`."""
+        return Part(self)
+
     def branch(self, cancellation: Cancellation) -> "Scope":
         """The same run, with a cancellation of its own: a part that can be stopped alone."""
         return Scope(
@@ -340,6 +344,27 @@ class Reading(Generic[T]):
         if error is not None:
             note_step(error, self._scope)
         await self._source.aclose()
+
+
+class Part:
+    """A part of a step's work that can be ended alone, with all that was started in it.
+
+    Its cancellation stands in the scope itself, since a user's code may nest there by a config that it was
+    given before. (No `contextmanager`: that writes to exceptions which pass through it.)
+    """
+
+    __slots__ = ("_around", "_scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> Cancellation:
+        self._around = self._scope.cancellation
+        self._scope.cancellation = Cancellation(self._around, inner=True)
+        return self._scope.cancellation
+
+    def __exit__(self, *_: object) -> None:
+        self._scope.cancellation = self._around
 
 
 class Nesting:

@@ -1,8 +1,12 @@
 """The sink: what the steps of one run tell, from any thread and any loop, to one reader.
 
 A step that tells something waits while the reader is behind, wherever it runs: a task awaits, a thread
-blocks. One cannot: a sync verb on the very thread whose event loop runs the reader. It would wait for itself,
-so there the sink grows beyond its bound, and counts by how much (`overflow`).
+blocks. One cannot: a sync verb on the very thread whose event loop runs the reader, with all that it runs
+elsewhere. The reader would wait for it, and it for the reader, so there the sink grows beyond its bound, and
+counts by how much (`overflow`).
+
+A run that is cancelled tells so: the sink takes its last words, which wait for no room, and the reader gets
+them before the reason is raised.
 """
 
 from __future__ import annotations
@@ -13,8 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from millstream.kernel.channel import READ_AHEAD, Closed
-from millstream.kernel.host import Host
+from millstream.kernel.channel import READ_AHEAD
 from millstream.kernel.scope import Scope
 
 
@@ -30,25 +33,30 @@ class Sink:
     Its items are dicts, which get their number in the order of the sink, from 1, as `seq`.
     """
 
-    def __init__(self, reader: Host, bound: int = READ_AHEAD) -> None:
+    def __init__(self, scope: Scope, bound: int = READ_AHEAD) -> None:
         self._bound = bound
-        self._reader_is_async = reader.is_async
+        self._reader_is_async = scope.here.is_async
+        #: The run around the one that is told of.
+        self._around = scope.parent
         self._items: deque[Any] = deque()
         self._lock = threading.Lock()
         # What wakes the reader, and those who wait for room. Called outside the lock.
         self._reader: Callable[[], object] | None = None
         self._waiting: list[Callable[[], object]] = []
         self._reader_thread: int | None = None
+        # Whether the reader has gone; and whether nobody waits for room any more: the reader has gone, or the
+        # run was cancelled.
         self._closed = False
+        self._over = False
         self._count = 0
         #: How many items were taken beyond the bound, since nobody could wait.
         self.overflow = 0
 
     def add(self, item: dict[str, Any], teller: Teller, *, is_last: bool = False) -> bool:
-        """Take an item, unless its teller or the reader has gone. Returns whether to wait for room now."""
+        """Take an item, unless its teller or the reader has gone. Returns whether to ask for `room` now."""
         with self._lock:
             if self._closed or teller.closed:
-                return self._closed
+                return self._over
             teller.closed = is_last
             self._count += 1
             item["seq"] = self._count
@@ -56,12 +64,7 @@ class Sink:
             reader, self._reader = self._reader, None
         if reader is not None:
             reader()
-        return len(self._items) >= self._bound
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the reader has gone."""
-        return self._closed
+        return self._over or len(self._items) >= self._bound
 
     def end(self, teller: Teller) -> None:
         """Take nothing more of this teller."""
@@ -71,20 +74,32 @@ class Sink:
     async def room(self, scope: Scope, *, may_await: bool = True) -> None:
         """Wait for room, if that can be; `may_await` says that whoever calls can be suspended.
 
-        Raises the run's reason to end if the reader has gone: a step that only tells would never notice.
+        Raises the step's reason to end if it has one: a step that only tells would never notice.
         """
-        if self._closed:
+        if self._over:
             scope.cancellation.check()
             return
-        in_loop = _running_loop() is not None
-        awaits = in_loop and may_await and scope.here.is_async
-        if in_loop and not awaits and threading.get_ident() == self._reader_thread:
+        awaits = may_await and _running_loop() is not None and scope.here.is_async
+        if self._reader_is_async and self._holds_up_the_reader(scope, awaits):
             self.overflow += 1
             return
         wait, wake = _waiter(awaits)
         if self._queue(wake):
             with scope.cancellation.aborting(wake):
                 await wait()
+            scope.cancellation.check()
+
+    def _holds_up_the_reader(self, scope: Scope, awaits: bool) -> bool:
+        """Whether the reader's thread is held until this step goes on."""
+        reader = self._reader_thread
+        if not awaits and threading.get_ident() == reader:
+            return True
+        above: Scope | None = scope
+        while above is not None and above is not self._around:
+            if above.host.thread == reader:
+                return True
+            above = above.parent
+        return False
 
     async def put(self, item: Any) -> None:
         """See `Channel`: without waiting."""
@@ -118,28 +133,24 @@ class Sink:
         with self._lock:
             if self._items:
                 return
-            if self._closed:
-                raise Closed
             wait, self._reader = _waiter(self._reader_is_async)
         await wait()
 
     def close(self) -> None:
-        """See `Channel`."""
-        with self._lock:
-            self._closed = True
-            reader, self._reader = self._reader, None
-        self._let_go()
-        if reader is not None:
-            reader()
+        """See `Channel`: the reader has gone."""
+        self._closed = True
+        self.abort()
 
     def abort(self) -> None:
-        """See `Channel`."""
-        self.close()
+        """See `Channel`: the run is cancelled. Its reader goes on until it has ended."""
+        with self._lock:
+            self._over = True
+        self._let_go()
 
     def _queue(self, wake: Callable[[], object]) -> bool:
         """Have `wake` called when there is room; False if there is some already."""
         with self._lock:
-            if self._closed or len(self._items) < self._bound:
+            if self._over or len(self._items) < self._bound:
                 return False
             self._waiting.append(wake)
             return True

@@ -315,6 +315,7 @@ async def _streamed_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping
     tell = _tellers(scope)
     async with scope.reading(step._transform(Single(input), scope, **kwargs)) as stream:
         async for item in stream:
+            scope.cancellation.check()
             items.append(item)
             for streamed in tell:
                 if (telling := streamed(scope, item)) is ENOUGH:

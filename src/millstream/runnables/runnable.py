@@ -211,17 +211,13 @@ class Runnable(Generic[Input, Output]):
 
         `include_` and `exclude_` choose runs by their names, types or tags. The run is at most `buffer`
         events (64) ahead of whoever reads them. An error is raised after the event that tells of it. The
-        older `version`, "v1", tells of no parents and no custom events.
+        older `version`, "v1", tells of no parents and no custom events. Raises `ConfigError` at once.
         """
-        from millstream.events.stream import Filter, run_events
+        from millstream.events.stream import EventStream, enter_events
 
-        chosen = Filter(
-            include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
-        )
-        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
-        return AsyncStream(
-            run_events(step, input, scope, kwargs, chosen, buffer, version), scope.cancellation
-        )
+        lists = include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
+        scope, events = enter_events(self, input, config, async_host(), kwargs, version, buffer, lists)
+        return EventStream(events, scope.cancellation)
 
     def stream_events(
         self,
@@ -239,13 +235,11 @@ class Runnable(Generic[Input, Output]):
         **kwargs: Any,
     ) -> Generator[StreamEvent, None, None]:
         """`astream_events`, for sync code: the run has a worker thread, so that nested events are live."""
-        from millstream.events.stream import Filter, run_events
+        from millstream.events.stream import enter_events
 
-        chosen = Filter(
-            include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
-        )
-        step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
-        return stream_sync(scope, run_events(step, input, scope, kwargs, chosen, buffer, version))
+        lists = include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
+        scope, events = enter_events(self, input, config, SyncHost(), kwargs, version, buffer, lists)
+        return stream_sync(scope, events)
 
     @overload
     def astream_log(
@@ -351,8 +345,9 @@ class Runnable(Generic[Input, Output]):
         **kwargs: Any,
     ) -> list[Output]:
         """`batch`, in the caller's event loop."""
-        done = self.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        answers = {index: answer async for index, answer in done}
+        stream = self.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        async with stream as done:
+            answers = {index: answer async for index, answer in done}
         return [cast("Output", answers[index]) for index in range(len(answers))]
 
     def batch_as_completed(

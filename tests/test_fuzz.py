@@ -1,12 +1,15 @@
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.events import chains
+
+ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "fuzz.py"
 
 
@@ -22,10 +25,13 @@ def test_it_runs_as_a_script(tmp_path):
     command = [sys.executable, SCRIPT, "--n", "150", "--seed", "7", "--out", tmp_path / "new"]
     said = subprocess.run(command, capture_output=True, text=True)
     assert (said.returncode, said.stderr) == (0, "")
-    assert said.stdout.startswith("seed 7\njson: 150 cases, 0 failures")
+    assert re.fullmatch(
+        r"seed 7\njson: 150 cases, 0 failures, .* s\nevents: 150 cases, 0 failures, .* s\n", said.stdout
+    )
     results = json.loads((tmp_path / "new" / "fuzz.json").read_text())
     assert [results["seed"], *((section["n"], section["failures"]) for section in results["sections"])] == [
         7,
+        (150, []),
         (150, []),
     ]
     assert "| json | 150 | 0 |" in (tmp_path / "new" / "FUZZ.md").read_text()
@@ -35,23 +41,44 @@ def test_a_failure_is_made_small_and_told(fuzz, tmp_path, monkeypatch, capsys):
     def check(case):
         assert case.text.count("[") < 2, "brackets"
 
-    monkeypatch.setattr(fuzz, "SECTIONS", [fuzz.Section("json", fuzz.json_case, check)])
+    monkeypatch.setattr(fuzz, "SECTIONS", [fuzz.Section("json", fuzz.json_case, check, fuzz.json_smaller)])
     assert fuzz.main(["--n", "100", "--out", str(tmp_path)]) == 1
     failures = json.loads((tmp_path / "fuzz.json").read_text())["sections"][0]["failures"]
     assert 1 < len(failures) < 100
-    assert (failures[0]["text"], failures[0]["places"]) == ("'[['", [])
+    assert failures[0]["case"] == "Case(text='[[', places=())"
     assert "AssertionError in test_fuzz.py, check: brackets" in capsys.readouterr().out
-    assert "`'[['` cut at []" in (tmp_path / "FUZZ.md").read_text()
+    assert "`Case(text='[[', places=())`" in (tmp_path / "FUZZ.md").read_text()
 
 
 def test_a_crash_is_a_failure(fuzz):
     def check(case):
         raise RecursionError("deep")
 
-    section = fuzz.Section("json", fuzz.json_case, check)
+    section = fuzz.Section("json", fuzz.json_case, check, fuzz.json_smaller)
     assert [failure.case for failure in fuzz.run(section, 2, 1)] == [fuzz.Case("", ())] * 2
 
 
 def test_the_seed_makes_the_cases(fuzz):
     make = [fuzz.json_case(fuzz.Random(f"{seed}/json/3")) for seed in (1, 1, 2)]
     assert make[0] == make[1] != make[2]
+
+
+def test_a_chain_is_made_small(fuzz):
+    def check(case):
+        assert "retry" not in chains.kinds_in(case.chain), "a retry"
+
+    section = fuzz.Section("events", chains.make_case, check, chains.smaller_cases)
+    found = {failure.case for failure in fuzz.run(section, 100, 1)[: fuzz.SHOWN]}
+    assert found == {chains.Case(("retry", ("text",)))}
+
+
+def test_a_case_that_does_not_end_is_told():
+    code = (
+        "import sys, threading; sys.path.insert(0, 'scripts'); import fuzz; fuzz.HANGS_SECONDS = 0.1;"
+        "wait = lambda _: threading.Event().wait();"
+        "section = fuzz.Section('json', fuzz.json_case, wait, fuzz.json_smaller);"
+        "fuzz.run(section, 1, 7)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 2
+    assert "json: case 0 does not end: Case(text=" in said.stderr
