@@ -37,7 +37,7 @@ bench: .venv/ready-dev ## measure beside langchain-core, print the table, write 
 	$(BIN)/python -m benchmarks
 	$(BIN)/python scripts/ratios.py
 
-fuzz: .venv/ready-dev ## N random documents with random cuts (N=1000), written to benchmarks/FUZZ.md
+fuzz: .venv/ready-dev ## N random documents and N random chains with faults (N=1000), written to benchmarks/FUZZ.md
 	$(BIN)/python scripts/fuzz.py --n $(N)
 
 differences: .venv/ready-dev ## write docs/differences.md from the table that drives the side-by-side suite

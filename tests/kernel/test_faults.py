@@ -19,6 +19,7 @@ from millstream import (
     RunnablePassthrough,
 )
 from millstream.kernel.scope import current_scope
+from millstream.testing import FakeChatModel, check_leaks
 from tests.conftest import Colour
 
 
@@ -448,3 +449,47 @@ def test_closing_a_stream_that_another_task_waits_for_ends_it_there() -> None:
         assert closed == ["stuck"]
 
     asyncio.run(run())
+
+
+def answers(text: str, config: Any) -> str:
+    return str(FakeChatModel([["late"]], delay=3600).invoke(text, config).text)
+
+
+def yields(text: str, config: Any) -> Iterator[str]:
+    for chunk in FakeChatModel([["late"]], delay=3600).stream(text, config):
+        yield chunk.text
+
+
+@pytest.mark.parametrize("function", [answers, yields])
+def test_a_cancelled_task_ends_what_a_function_nested_by_its_config(function: Any) -> None:
+    async def run() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await RunnableLambda(function).ainvoke("q")
+
+    asyncio.run(run())
+
+
+class Torn(BaseException):
+    pass
+
+
+def test_a_shared_input_that_ends_in_no_mere_error_ends_its_branches(colour: Colour) -> None:
+    def tears(items: Iterator[str]) -> Iterator[str]:
+        yield from items
+        raise Torn
+
+    step = RunnableParallel(a=RunnableLambda(str), b=RunnableLambda(str))
+    with pytest.raises(Torn):
+        colour.stream(RunnableGenerator(tears) | step, "q")
+
+
+def test_an_error_that_is_kept_keeps_no_input_open(colour: Colour) -> None:
+    def fails(items: Iterator[str]) -> Iterator[str]:
+        for item in items:
+            yield item
+            raise LookupError("kept")
+
+    with check_leaks(), pytest.raises(LookupError) as kept:
+        colour.stream(RunnableGenerator(fails), "q")
+    assert kept.value
