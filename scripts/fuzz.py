@@ -13,8 +13,8 @@ import faulthandler
 import gc
 import json
 import os
+import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -223,18 +223,17 @@ def smallest(section: Section, case: Any, said: str) -> tuple[Any, str]:
 def ending(section: Section, number: int, case: Any) -> Iterator[None]:
     """Give up, and tell the case, if the block does not end."""
 
-    def give_up() -> None:
+    def give_up(*_: object) -> None:
         print(f"{section.name}: case {number} does not end: {case!a}", file=sys.stderr)
         faulthandler.dump_traceback()
         os._exit(2)
 
-    timer = threading.Timer(HANGS_SECONDS, give_up)
-    timer.start()
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, HANGS_SECONDS)
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def run(section: Section, n: int, seed: int) -> list[Failure]:
