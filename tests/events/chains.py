@@ -536,6 +536,11 @@ WAYS = {
 WAYS["sync in a loop"] = WAYS["sync"]
 
 
+def make_chain(random: Random) -> Step:
+    """A chain of any kind, in which only models fail."""
+    return build(make_node(random, [*LEAVES], COUNTS, depth=2), KINDS, Probe(Case(("text",))))
+
+
 def make_case(random: Random) -> Case:
     """A case of any kind."""
     colour = random.choice(COLOURS)

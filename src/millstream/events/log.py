@@ -6,15 +6,14 @@ own stands here: under which path each thing is told, and how the answer grows.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, NotRequired, TypedDict, cast
 
-from millstream.events.stream import Filter, StreamEvent, run_events
+from millstream.events.stream import Filter, StreamEvent
 from millstream.kernel.scope import Scope
 from millstream.kernel.sources import AddableDict, Flow, merge
-from millstream.kernel.stage import Step
 from millstream.wire.json_patch import applied, pointer
 
 Operation = dict[str, Any]
@@ -125,22 +124,13 @@ def _type(kind: str) -> str:
     return "llm" if kind == "chat_model" else kind
 
 
-async def run_log(
-    step: Step,
-    input: Any,
-    scope: Scope,
-    kwargs: Mapping[str, Any],
-    chosen: LogFilter,
-    buffer: int,
-    *,
-    diff: bool,
-    with_streamed_output_list: bool,
+async def log_of(
+    scope: Scope, events: AsyncGenerator[StreamEvent, None], *, diff: bool, with_streamed_output_list: bool
 ) -> AsyncGenerator[Any, None]:
-    """The log of a run, while it runs beside whoever reads it: its patches, or without `diff` its states."""
+    """The log of a run, made of its events of version 1: its patches, or without `diff` its states."""
     writer = _LogWriter(scope.flow(), with_streamed_output_list)
     log = RunLog(state=cast("Any", None))
-    # The first version of events shows answers as a log does.
-    async with aclosing(run_events(step, input, scope, kwargs, chosen, buffer, "v1")) as events:
+    async with aclosing(events):
         async for event in events:
             ops = writer.operations(event)
             if ops is None:

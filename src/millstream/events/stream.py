@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, TypeVar
 
 from millstream.errors import Cancelled, ConfigError
 from millstream.kernel.branches import Put, run_branches
@@ -42,6 +42,8 @@ class StreamEvent(TypedDict):
     time: float
     """When it happened, in seconds since the epoch."""
 
+
+T = TypeVar("T")
 
 Names = Collection[str] | None
 #: `include_names`, `include_types`, `include_tags`, `exclude_names`, `exclude_types`, `exclude_tags`.
@@ -266,12 +268,12 @@ def _event(run: _Told, what: str, data: dict[str, Any]) -> dict[str, Any]:
     return {"event": f"on_{run.kind}_{what}", **run.shared, "data": data, "seq": 0, "time": time.time()}
 
 
-class EventStream(AsyncStream[StreamEvent]):
+class EventStream(AsyncStream[T]):
     """What `astream_events` returns. A run that is cancelled tells so before it raises: see `AsyncStream`."""
 
     __slots__ = ()
 
-    def __anext__(self) -> Coroutine[Any, Any, StreamEvent]:
+    def __anext__(self) -> Coroutine[Any, Any, T]:
         # Without asking between two events whether the run was cancelled.
         return self._pull()
 
@@ -285,13 +287,17 @@ def enter_events(
     version: Version,
     buffer: int,
     lists: Lists,
+    kind: type[Filter] = Filter,
 ) -> tuple[Scope, AsyncGenerator[StreamEvent, None]]:
-    """The scope of a run that is watched, and the stream of its events. Raises `ConfigError`."""
+    """The scope of a run that is watched, and the stream of its events. Raises `ConfigError`.
+
+    The `lists` choose which runs are told of, as this `kind` of filter reads them.
+    """
     if version not in ("v1", "v2"):
         raise ConfigError(f"The version of events is 'v2', or 'v1' for the older form, not {version!r}.")
     if type(buffer) is not int or buffer < 1:
         raise ConfigError(f"buffer is how many events may wait, a whole number from 1, not {buffer!r}.")
-    chosen = Filter(lists)
+    chosen = kind(lists)
     step, scope, kwargs = enter_root(runnable, config, host, kwargs)
     return scope, _run_events(step, input, scope, kwargs, chosen, buffer, version)
 

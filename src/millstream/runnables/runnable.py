@@ -298,23 +298,16 @@ class Runnable(Generic[Input, Output]):
         `include_` and `exclude_` choose which runs inside are told of, and the run is at most `buffer`
         patches (64) ahead of whoever reads them. An error is raised after all that came before it was told.
         """
-        from millstream.events.log import LogFilter, run_log
+        from millstream.events.log import LogFilter, log_of
+        from millstream.events.stream import EventStream, enter_events
 
-        chosen = LogFilter(
-            include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
+        lists = include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags
+        # The first version of events shows answers as a log does.
+        scope, events = enter_events(
+            self, input, config, async_host(), kwargs, "v1", buffer, lists, LogFilter
         )
-        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
-        log = run_log(
-            step,
-            input,
-            scope,
-            kwargs,
-            chosen,
-            buffer,
-            diff=diff,
-            with_streamed_output_list=with_streamed_output_list,
-        )
-        return AsyncStream(log, scope.cancellation)
+        log = log_of(scope, events, diff=diff, with_streamed_output_list=with_streamed_output_list)
+        return EventStream(log, scope.cancellation)
 
     # --- many inputs ----------------------------------------------------------------------------------
 
