@@ -34,11 +34,15 @@ _HOMES = {
     "errors": (
         "Cancelled CoercionError ConfigError ContextLengthError EmbeddingError InputError "
         "JsonError JsonLimitError MillstreamError MissingDependency ModelError "
-        "OutputParserException PromptInputError RecursionLimitError TemplateError "
+        "OutputParserException PromptInputError RecursionLimitError StreamTruncated TemplateError "
         "ToolException ToolInputError VectorStoreError"
     ),
     "events": (
-        "LogEntry RunLog RunLogPatch RunState StreamEvent adispatch_custom_event dispatch_custom_event"
+        "AsyncLiveRun CustomEvent EventsMissed LiveRun LogEntry ReasoningDelta RunCancelled RunDone "
+        "RunEnd RunEvent RunFailed RunLog RunLogPatch RunReset RunStarted RunState RunTruncated "
+        "StepFinished StepStarted StreamEvent StreamedToolCall TextDelta ToolCallDelta "
+        "ToolCallReady ToolCallStarted ToolOutputDelta ToolResult UsageReported "
+        "adispatch_custom_event dispatch_custom_event encode_event"
     ),
     "language_models": "BaseChatModel BaseLLM ModelInput init_chat_model register_chat_model",
     "messages": (

@@ -22,6 +22,7 @@ __all__ = [
     "OutputParserException",
     "PromptInputError",
     "RecursionLimitError",
+    "StreamTruncated",
     "TemplateError",
     "ToolException",
     "ToolInputError",
@@ -93,6 +94,12 @@ class ModelError(MillstreamError):
 
 class ContextLengthError(ModelError):
     """The prompt, or the prompt with its answer, does not fit into the model's context."""
+
+
+class StreamTruncated(ModelError):
+    """A model's stream ended before the answer did: what arrived is not the whole."""
+
+    retryable = True
 
 
 class OutputParserException(MillstreamError, ValueError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, Self, TypedDict, TypeVar
 
-from millstream.errors import Cancelled, ConfigError
+from millstream.errors import ConfigError
+from millstream.events.tree import OpenRun, RunTree, cut_short_by, input_of, left_behind
 from millstream.kernel.branches import Put, run_branches
 from millstream.kernel.drive import AsyncStream
 from millstream.kernel.host import Host
@@ -80,25 +81,29 @@ def _matches(lists: Sequence[Names], name: str, kind: str, tags: Sequence[str]) 
     return name in names or kind in types or any(tag in wanted for tag in tags)
 
 
-class _Told:
+class _Told(OpenRun):
     """A run that is told of: what all its events share, and what was told of it so far.
 
     `visible` is false if it is filtered out.
     """
 
-    __slots__ = ("closed", "inside", "kind", "parent", "piece", "shared", "streamed", "visible")
+    __slots__ = ("kind", "piece", "shared", "streamed", "visible")
 
-    def __init__(self, kind: str, parent: _Told | None, shared: dict[str, Any], visible: bool) -> None:
-        self.kind = kind
-        self.parent = parent
-        self.shared = shared
-        self.visible = visible
+    def __init__(self, run_id: str, parent: Self | None, scope: Scope, chosen: Filter, has_ids: bool) -> None:
+        super().__init__(run_id, parent)
+        name, tags = scope.name, scope.tags
+        self.kind = kind = scope.step._run_type
+        self.shared = {
+            "name": name,
+            "run_id": run_id,
+            "parent_ids": list(self.parent_ids) if has_ids else [],
+            "tags": tags,
+            "metadata": scope.metadata,
+        }
+        self.visible = chosen.lets_through(name, kind, tags, is_root=parent is None)
         #: What the events of its pieces begin as.
-        self.piece = {"event": f"on_{kind}_stream", **shared, "data": None, "seq": 0, "time": 0.0}
+        self.piece = {"event": f"on_{kind}_stream", **self.shared, "data": None, "seq": 0, "time": 0.0}
         self.streamed = False
-        self.closed = False
-        #: The runs inside it that have not ended.
-        self.inside: dict[str, _Told] = {}
 
 
 def _first_output(kind: str, output: Any) -> Any:
@@ -116,21 +121,16 @@ def _first_output(kind: str, output: Any) -> Any:
 
 
 class EventWriter:
-    """Writes a run, and all that run inside it, as events into a sink: a watcher of the kernel's.
-
-    A run that was left behind, by code that dropped its stream, ends before the run around it does, and
-    nothing more is told of it.
-    """
+    """Writes a run, and all that run inside it, as events into a sink: a watcher of the kernel's."""
 
     makes_stream = True
 
     def __init__(self, sink: Sink, root: Scope, input: Any, chosen: Filter, version: Version) -> None:
         self._sink = sink
-        self._root_id = root.run_id
+        self._tree: RunTree[_Told] = RunTree(root)
         self._input = input
         self._filter = chosen
         self._is_first = version == "v1"
-        self._runs: dict[str, _Told] = {}
 
     def sees_items(self, scope: Scope) -> bool:
         """See `Watcher`."""
@@ -141,18 +141,19 @@ class EventWriter:
 
     async def started(self, scope: Scope, input: Any) -> None:
         """See `Watcher`."""
-        run = self._begin(scope)
+        run = self._tree.begin(
+            scope, lambda run_id, parent: _Told(run_id, parent, scope, self._filter, not self._is_first)
+        )
         data = {}
         if run.parent is None:
             data["input"] = self._input
         elif input is not NOTHING and run.visible:
-            data["input"] = _input_of(scope, input)
+            data["input"] = input_of(scope, input)
         await self._tell(scope, run, "start", data)
 
     def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
         """See `Watcher`."""
-        # Past the property, which makes an id: this runs once a token, and a run that began has one.
-        run = self._runs.get(scope._run_id or "")
+        run = self._tree.find(scope)
         if run is None:
             return None
         run.streamed = True
@@ -166,7 +167,7 @@ class EventWriter:
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
         """See `Watcher`."""
-        run, tags = self._runs.get(scope.run_id), list(scope.settings.tags)
+        run, tags = self._tree.find(scope), list(scope.settings.tags)
         if run is None or self._is_first or not self._filter.lets_through(name, name, tags):
             return
 
@@ -177,14 +178,14 @@ class EventWriter:
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
         """See `Watcher`."""
-        run = self._runs.get(scope.run_id)
+        run = self._tree.find(scope)
         if run is None:
             return
         is_root = run.parent is None
         if self._is_first and is_root and not run.streamed and not scope.step._transforms:
             # There, the whole answer of a run that cannot stream is its only piece.
             await self._tell(scope, run, "stream", {"chunk": output})
-        await self._close_inside(scope, run)
+        await self._end_left_behind(scope, run)
         if not run.visible:
             shown = None
         elif self._is_first:
@@ -195,72 +196,33 @@ class EventWriter:
 
     async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
         """See `Watcher`."""
-        run = self._runs.get(scope.run_id)
+        run = self._tree.find(scope)
         if run is None:
             return
-        await self._close_inside(scope, run)
-        if isinstance(error, GeneratorExit):
-            error = Cancelled("Whoever read this step's stream closed it before its end.")
-        await self._end(scope, run, "error", {"error": error} | self._shown(scope, run, input))
+        await self._end_left_behind(scope, run)
+        await self._end(scope, run, "error", {"error": cut_short_by(error)} | self._shown(scope, run, input))
 
     def _shown(self, scope: Scope, run: _Told, input: Any) -> dict[str, Any]:
         # The root's input is in its first event.
         if run.parent is None or not run.visible:
             return {}
-        return {"input": _input_of(scope, input)}
-
-    def _begin(self, scope: Scope) -> _Told:
-        if scope.run_id in self._runs:
-            # Given by a user's config to a run that is under way: one id cannot name two.
-            scope.forget_id()
-        run_id, name, kind, tags = scope.run_id, scope.name, scope.step._run_type, scope.tags
-        above = None if run_id == self._root_id or scope.parent is None else scope.parent.run_id
-        parent = None if above is None else self._runs.get(above)
-        ids = [] if parent is None or self._is_first else [*parent.shared["parent_ids"], above]
-        shared = {
-            "name": name,
-            "run_id": run_id,
-            "parent_ids": ids,
-            "tags": tags,
-            "metadata": scope.metadata,
-        }
-        is_root = run_id == self._root_id
-        visible = self._filter.lets_through(name, kind, tags, is_root=is_root)
-        run = self._runs[run_id] = _Told(kind, parent, shared, visible)
-        if parent is not None:
-            parent.inside[run_id] = run
-        # Below a run that has ended: its code has left it behind.
-        run.closed = not is_root and (parent is None or parent.closed)
-        return run
+        return {"input": input_of(scope, input)}
 
     async def _tell(self, scope: Scope, run: _Told, what: str, data: dict[str, Any]) -> None:
         if run.visible and self._sink.add(_event(run, what, data), run):
             await self._sink.room(scope)
 
     async def _end(self, scope: Scope, run: _Told, what: str, data: dict[str, Any]) -> None:
-        run_id = run.shared["run_id"]
-        self._runs.pop(run_id, None)
-        if run.parent is not None:
-            run.parent.inside.pop(run_id, None)
+        self._tree.end(run)
         if not run.visible:
             self._sink.end(run)
         # An error waits for no room: whoever was cancelled once would wait for a reader who has gone.
         elif self._sink.add(_event(run, what, data), run, is_last=True) and what == "end":
             await self._sink.room(scope)
 
-    async def _close_inside(self, scope: Scope, run: _Told) -> None:
-        for inner in list(run.inside.values()):
-            await self._close_inside(scope, inner)
-            gone = Cancelled("The code around this step left its stream behind.")
-            await self._end(scope, inner, "error", {"error": gone})
-
-
-def _input_of(scope: Scope, input: Any) -> Any:
-    try:
-        return scope.step._shown_input(input)
-    except Exception:
-        # It is nothing that this step takes: the step says so itself.
-        return input
+    async def _end_left_behind(self, scope: Scope, run: _Told) -> None:
+        for inner in self._tree.left_behind(run):
+            await self._end(scope, inner, "error", {"error": left_behind()})
 
 
 def _event(run: _Told, what: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -64,10 +64,10 @@ async def run_branches(
             scope.upstream.cancel()
         cancellation.unregister(channel)
         channel.close()
-        await _join(workers)
+        await join_all(workers)
 
 
-async def _join(workers: Sequence[Worker]) -> None:
+async def join_all(workers: Sequence[Worker]) -> None:
     """Stop all workers and wait for each, even if the wait itself is cancelled."""
     failed: BaseException | None = None
     for worker in workers:

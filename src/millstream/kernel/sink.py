@@ -52,19 +52,24 @@ class Sink:
         #: How many items were taken beyond the bound, since nobody could wait.
         self.overflow = 0
 
-    def add(self, item: dict[str, Any], teller: Teller, *, is_last: bool = False) -> bool:
+    def add(self, item: Any, teller: Teller, *, is_last: bool = False) -> bool:
         """Take an item, unless its teller or the reader has gone. Returns whether to ask for `room` now."""
         with self._lock:
             if self._closed or teller.closed:
                 return self._over
             teller.closed = is_last
             self._count += 1
-            item["seq"] = self._count
-            self._items.append(item)
-            reader, self._reader = self._reader, None
-        if reader is not None:
-            reader()
-        return self._over or len(self._items) >= self._bound
+            self._take(item, self._count)
+        self._wake_reader()
+        return self._over or self._ahead() >= self._bound
+
+    def _take(self, item: Any, number: int) -> None:
+        item["seq"] = number
+        self._items.append(item)
+
+    def _ahead(self) -> int:
+        """How many items the steps are ahead of the reader."""
+        return len(self._items)
 
     def end(self, teller: Teller) -> None:
         """Take nothing more of this teller."""
@@ -107,8 +112,11 @@ class Sink:
 
     def post(self, item: Any) -> None:
         """See `Channel`."""
+        self._items.append(item)
+        self._wake_reader()
+
+    def _wake_reader(self) -> None:
         with self._lock:
-            self._items.append(item)
             reader, self._reader = self._reader, None
         if reader is not None:
             reader()
@@ -150,7 +158,7 @@ class Sink:
     def _queue(self, wake: Callable[[], object]) -> bool:
         """Have `wake` called when there is room; False if there is some already."""
         with self._lock:
-            if self._over or len(self._items) < self._bound:
+            if self._over or self._ahead() < self._bound:
                 return False
             self._waiting.append(wake)
             return True

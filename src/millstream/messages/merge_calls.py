@@ -23,16 +23,19 @@ from typing import Any
 from millstream.messages.calls import ToolCallChunk, UsageMetadata
 
 
-class _Call:
+class GatheredCall:
     """One call while its fragments arrive."""
 
-    def __init__(self, index: int | str | None) -> None:
+    def __init__(self, index: int | str | None, position: int) -> None:
         self.index = index
+        #: Which call of the message it is, from 0.
+        self.position = position
         self.id: str | None = None
         self.name: str | None = None
         self.args: list[str] = []
 
     def add(self, name: str | None, args: str | None, call_id: str | None) -> None:
+        """Take what a fragment says."""
         if name and name != self.name:
             # A name that differs is the next piece of one: a provider may cut names, too.
             self.name = name if self.name is None else self.name + name
@@ -41,33 +44,37 @@ class _Call:
         self.id = self.id or call_id
 
     def only_named(self) -> bool:
+        """Whether nothing but its name has come."""
         return self.id is None and self.name is not None and not any(self.args)
 
     def chunk(self) -> ToolCallChunk:
+        """The one fragment that says what all of its fragments say."""
         args = "".join(self.args) if self.args else None
         return ToolCallChunk(self.name, args, self.id, self.index)
 
 
-class _Calls:
+class GatheredCalls:
     """The calls of one message, in the order in which they were opened."""
 
     def __init__(self) -> None:
-        self.calls: list[_Call] = []
-        self.open: dict[int | str, _Call] = {}
-        self.known: dict[Any, _Call] = {}
+        self.calls: list[GatheredCall] = []
+        self.open: dict[int | str, GatheredCall] = {}
+        self.known: dict[Any, GatheredCall] = {}
 
-    def add(self, fragment: ToolCallChunk) -> None:
+    def add(self, fragment: ToolCallChunk) -> GatheredCall | None:
+        """Take a fragment. Returns the call that it belongs to; None if it says nothing."""
         call_id = None if fragment.id in ("", "null") else fragment.id
         index = _index(fragment.index)
         if not call_id and not fragment.name and not fragment.args and self.calls:
-            return
+            return None
         call = self._find(index, call_id, fragment.name) or self._open(index)
         call.add(fragment.name, fragment.args, call_id)
         if call_id:
             self.known[index, call_id] = call
             self.known.setdefault(call_id, call)
+        return call
 
-    def _find(self, index: int | str | None, call_id: str | None, name: str | None) -> _Call | None:
+    def _find(self, index: int | str | None, call_id: str | None, name: str | None) -> GatheredCall | None:
         if index is None:
             last = self.calls[-1] if self.calls else None
             if call_id:
@@ -81,8 +88,8 @@ class _Calls:
             return call if call.only_named() and name in (None, "", call.name) else None
         return self.known.get((index, call_id))
 
-    def _open(self, index: int | str | None) -> _Call:
-        call = _Call(index)
+    def _open(self, index: int | str | None) -> GatheredCall:
+        call = GatheredCall(index, len(self.calls))
         self.calls.append(call)
         if index is not None:
             self.open[index] = call
@@ -95,7 +102,7 @@ def _index(given: int | str | None) -> int | str | None:
 
 def merge_tool_call_chunks(fragments: Iterable[ToolCallChunk]) -> list[ToolCallChunk]:
     """One fragment for each call, by the rules above; linear in the number and length of the fragments."""
-    gathered = _Calls()
+    gathered = GatheredCalls()
     for fragment in fragments:
         gathered.add(fragment)
     return [call.chunk() for call in gathered.calls]

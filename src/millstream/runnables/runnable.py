@@ -29,6 +29,7 @@ from millstream.kernel.sources import NOTHING, Single, merge
 from millstream.kernel.stage import Watcher, answer_from_stream, enter_root, run_answer, run_stream
 
 if TYPE_CHECKING:
+    from millstream.events.live import AsyncLiveRun, LiveRun
     from millstream.events.log import RunLog, RunLogPatch
     from millstream.events.stream import StreamEvent
     from millstream.kernel.sources import Source
@@ -308,6 +309,28 @@ class Runnable(Generic[Input, Output]):
         )
         log = log_of(scope, events, diff=diff, with_streamed_output_list=with_streamed_output_list)
         return EventStream(log, scope.cancellation)
+
+    def start(
+        self, input: Input, config: RunnableConfig | None = None, *, buffer: int = 256, **kwargs: Any
+    ) -> LiveRun[Output]:
+        """A run to look into while it runs: `with chain.start(x) as run`, and then `run.text`, `run.events`,
+        `run.messages`, `run.tool_calls`, `run.output`, `run.usage`, `run.status`, `run.cancel()`.
+
+        It begins with the block, in a worker thread, and ends with it. See `LiveRun`.
+        """
+        from millstream.events.live import LiveRun
+
+        step, scope, kwargs = enter_root(self, config, SyncHost(), kwargs)
+        return LiveRun(step, input, scope, kwargs, buffer)
+
+    def astart(
+        self, input: Input, config: RunnableConfig | None = None, *, buffer: int = 256, **kwargs: Any
+    ) -> AsyncLiveRun[Output]:
+        """`start`, for `async with`: the run is a task of the caller's event loop. See `AsyncLiveRun`."""
+        from millstream.events.live import AsyncLiveRun
+
+        step, scope, kwargs = enter_root(self, config, async_host(), kwargs)
+        return AsyncLiveRun(step, input, scope, kwargs, buffer)
 
     # --- many inputs ----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from millstream.errors import ConfigError, ToolException, ToolInputError
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import NOTHING, Source, gathered, merge
+from millstream.kernel.sources import NOTHING, Replacing, Source, gathered, merge
 from millstream.messages import ToolCall
 from millstream.runnables.fields import fill
 from millstream.runnables.function import _UserFunction, kind_of
@@ -249,7 +249,7 @@ def _noting(function: Any, keywords: dict[str, Any], returned: list[Any]) -> Gen
         returned.append(value)
 
 
-class _Text(str):
+class _Text(str, Replacing):
     """A text that, in a stream, stands for all that came before it instead of being added."""
 
     __slots__ = ()
@@ -258,7 +258,7 @@ class _Text(str):
         return str(self)
 
 
-class _List(list[Any]):
+class _List(list[Any], Replacing):
     """The same for a list."""
 
     __slots__ = ()
