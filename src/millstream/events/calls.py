@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from millstream.errors import JsonError
-from millstream.events.schema import ToolCallReady
+from millstream.events.schema import EventsMissed, RunEvent, ToolCallDelta, ToolCallReady, ToolCallStarted
 from millstream.messages.merge_calls import GatheredCall
 from millstream.wire import JsonScanner, JsonSnapshots
 
@@ -43,56 +43,71 @@ class CallSoFar:
         self.ready: ToolCallReady | None = None
 
 
-class _Reader:
+class _Reading:
     """One reader's reading of one call."""
 
     def __init__(self, call: CallSoFar) -> None:
-        self._of = call
-        self._fragments = 0
+        self.call = call
+        self._pieces = 0
         self._scanner = JsonScanner(prose=False)
         self._snapshots = JsonSnapshots()
         self._broken = False
-        self._shown: StreamedToolCall | None = None
+        self._shown: dict[str, Any] | None = None
 
-    def states(self) -> Iterator[StreamedToolCall]:
-        """The states since the last time: the one so far, or the whole call."""
-        call, ready = self._of.call, self._of.ready
-        new, self._fragments = call.args[self._fragments :], len(call.args)
-        if ready is not None:
-            yield self._state(ready.args, is_complete=True, error=ready.error)
-        elif not self._broken:
-            self._feed("".join(new))
-            args = self._snapshots.value()
-            state = self._state(args if isinstance(args, dict) else {})
-            if state != self._shown:
-                self._shown = state
-                yield state
-
-    def _feed(self, text: str) -> None:
+    def grown(self, pieces: int) -> Iterator[StreamedToolCall]:
+        """The state after so many pieces of the arguments, if it is another one."""
+        new, self._pieces = self.call.call.args[self._pieces : pieces], max(pieces, self._pieces)
         try:
-            self._snapshots.take(self._scanner.feed(text))
+            if not self._broken:
+                self._snapshots.take(self._scanner.feed("".join(new)))
         except JsonError:  # told when the call is whole
             self._broken = True
+        value = self._snapshots.value()
+        args = value if isinstance(value, dict) else {}
+        if args != self._shown:
+            self._shown = args
+            yield self._state(args)
+
+    def whole(self, ready: ToolCallReady) -> StreamedToolCall:
+        """The whole call."""
+        return self._state(ready.args, is_complete=True, error=ready.error)
 
     def _state(self, args: dict[str, Any], **more: Any) -> StreamedToolCall:
-        call = self._of.call
-        return StreamedToolCall(self._of.run_id, call.position, call.name or "", args, call.id, **more)
+        call = self.call.call
+        return StreamedToolCall(self.call.run_id, call.position, call.name or "", args, call.id, **more)
 
 
 class CallsReader:
     """One reader's reading of all calls of a run."""
 
-    def __init__(self, calls: list[CallSoFar]) -> None:
+    def __init__(self, calls: Sequence[CallSoFar]) -> None:
         self._calls = calls
         self._seen = 0
-        self._open: list[_Reader] = []
+        self._open: dict[tuple[str, int], _Reading] = {}
 
-    def __call__(self) -> Iterator[StreamedToolCall]:
-        """The states since the last time."""
-        self._open += [_Reader(call) for call in self._calls[self._seen :]]
+    def read(self, event: RunEvent) -> Iterator[StreamedToolCall]:
+        """The states that an event leads to."""
+        if isinstance(event, ToolCallStarted | ToolCallDelta | ToolCallReady):
+            self._begin()
+            reading = self._open.get((event.run_id, event.index))
+            if reading is not None:
+                yield from self._states(reading, event)
+        elif isinstance(event, EventsMissed):
+            self._begin()
+            for reading in list(self._open.values()):
+                if reading.call.ready is not None:
+                    yield from self._states(reading, reading.call.ready)
+
+    def _begin(self) -> None:
+        for call in self._calls[self._seen :]:
+            self._open[call.run_id, call.call.position] = _Reading(call)
         self._seen = len(self._calls)
-        for reader in list(self._open):
-            for state in reader.states():
-                if state.is_complete:
-                    self._open.remove(reader)
-                yield state
+
+    def _states(
+        self, reading: _Reading, event: ToolCallStarted | ToolCallDelta | ToolCallReady
+    ) -> Iterator[StreamedToolCall]:
+        if isinstance(event, ToolCallReady):
+            del self._open[event.run_id, event.index]
+            yield reading.whole(event)
+        else:
+            yield from reading.grown(event.piece + 1 if isinstance(event, ToolCallDelta) else 0)

@@ -71,7 +71,8 @@ class ModelDeltas:
             if call.name:
                 yield from self._start(call)
             if fragment.args:
-                yield ToolCallDelta(index=call.position, args=fragment.args, **self._ids)
+                piece = len(call.args) - 1
+                yield ToolCallDelta(index=call.position, args=fragment.args, piece=piece, **self._ids)
 
     def _start(self, call: GatheredCall) -> Iterator[RunEvent]:
         if call.position not in self._started:

@@ -155,11 +155,11 @@ class _Run(Generic[Output]):
                 await timeline.more(position)
         self._check(writer)
 
-    async def _reading(self, new: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
+    async def _reading(self, new: Callable[[RunEvent], Iterator[T]]) -> AsyncGenerator[T, None]:
         """What there is of something, and what comes with the events."""
         async with aclosing(self._events()) as events:
-            async for _ in events:
-                for item in new():
+            async for event in events:
+                for item in new(event):
                     yield item
 
     def _text(self) -> AsyncGenerator[str, None]:
@@ -170,7 +170,7 @@ class _Run(Generic[Output]):
         return self._reading(_new_of(self._begun().messages))
 
     def _tool_calls(self) -> AsyncGenerator[StreamedToolCall, None]:
-        return self._reading(CallsReader(self._begun().calls))
+        return self._reading(CallsReader(self._begun().calls).read)
 
     async def _output(self) -> Any:
         writer = self._begun()
@@ -179,11 +179,11 @@ class _Run(Generic[Output]):
         return writer.output
 
 
-def _new_of(items: list[T]) -> Callable[[], Iterator[T]]:
+def _new_of(items: list[T]) -> Callable[[RunEvent], Iterator[T]]:
     """A function that gives what a list has got since it was last called."""
     told = 0
 
-    def new() -> Iterator[T]:
+    def new(event: RunEvent) -> Iterator[T]:
         nonlocal told
         while told < len(items):
             told += 1

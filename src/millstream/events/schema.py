@@ -128,6 +128,8 @@ class ToolCallDelta(_Event, kw_only=True, tag="tool_call_delta"):
     """Which call of the model's answer it is, from 0."""
     args: str
     """What came of the arguments' JSON text."""
+    piece: int = 0
+    """Which piece of that text it is, from 0."""
 
 
 class ToolCallReady(_Event, kw_only=True, tag="tool_call_ready"):
