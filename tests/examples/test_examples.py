@@ -19,6 +19,7 @@ LOCAL = {
     "events_waiting.py",
     "hello.py",
     "retrieval.py",
+    "runs.py",
     "sentences.py",
     "typed.py",
 }
