@@ -7,12 +7,15 @@ its end. The words are made one by one, so that the model keeps none of them eit
 import asyncio
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
+
+from langchain_core.runnables import RunnableGenerator as PeerGenerator
 
 from benchmarks import chains_millstream, chains_peer
 from benchmarks.chains_millstream import INPUT
 from benchmarks.rows import Limit, Row, bytes_each
+from millstream import RunnableGenerator
 
 SHORT, LONG = 10_000, 100_000
 # langchain-core keeps all and copies it for each token: as many would take it minutes.
@@ -40,6 +43,10 @@ class Words(Sequence[str]):
         return (f"word{number} " for number in range(self._count))
 
 
+# What the gathered output takes of an item: a reference in a list that is an eighth longer than it need be,
+# and is copied when it grows; and a character.
+GATHERED = 8 * 9 / 8 * 2 + 2 + NOISE
+
 PEER_WORDS = list(Words(PEER_LONG))
 
 
@@ -58,8 +65,29 @@ def rows() -> list[Row]:
             note="the worst of "
             + ", ".join(grown)
             + f"; langchain-core: {PEER_SHORT} to {PEER_LONG:,} tokens",
-        )
+        ),
+        _of_events(),
     ]
+
+
+def _of_events() -> Row:
+    """What a reader of events makes a run keep: all of its items are one text, so nothing is kept of that."""
+    readers = [
+        ("`astream_events`", read_events),
+        ("`stream_events`", _read_sync_events),
+        ("`start`", _read_run),
+    ]
+    grown = {name: growth(read, SHORT, LONG) for name, read in readers}
+    worst = max(grown.values())
+    return Row(
+        f"kept of each event, {SHORT:,} to {LONG:,} events",
+        bytes_each,
+        worst,
+        growth(_read_peer_events, PEER_SHORT, PEER_LONG),
+        limits=[Limit(worst, GATHERED, " B")],
+        note="the gathered output, which the last event shows, and nothing else: a reference to each item, "
+        "and its one character; the worst of " + ", ".join(grown),
+    )
 
 
 def growth(read: Callable[[int], None], short: int, long: int) -> float:
@@ -91,6 +119,49 @@ def _aread_async(tokens: int) -> None:
 
 def _aread_plain(tokens: int) -> None:
     asyncio.run(_adrain(chains_millstream.chain_of(chains_millstream.PlainModel(Words(tokens)))))
+
+
+def _items(count: int) -> Any:
+    def generate(_: Any) -> Iterator[str]:
+        for _ in range(count):
+            yield "w"
+
+    return generate
+
+
+def _aitems(count: int) -> Any:
+    async def generate(_: Any) -> AsyncIterator[str]:
+        for _ in range(count):
+            yield "w"
+
+    return generate
+
+
+def read_events(count: int) -> None:
+    async def read() -> None:
+        async for _ in RunnableGenerator(_items(count)).astream_events("q"):
+            pass
+
+    asyncio.run(read())
+
+
+def _read_sync_events(count: int) -> None:
+    for _ in RunnableGenerator(_items(count)).stream_events("q"):
+        pass
+
+
+def _read_run(count: int) -> None:
+    with RunnableGenerator(_items(count)).start("q") as run:
+        for _ in run.events:
+            pass
+
+
+def _read_peer_events(count: int) -> None:
+    async def read() -> None:
+        async for _ in PeerGenerator(_aitems(count)).astream_events("q", version="v2"):
+            pass
+
+    asyncio.run(read())
 
 
 async def _adrain(chain: Any) -> None:

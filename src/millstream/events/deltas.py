@@ -1,4 +1,7 @@
-"""What the items of one run tell, as typed events: plain objects that are fed items and return events."""
+"""What the items of one run tell, as typed events: plain objects that are fed items and return events.
+
+Of the run that was started, `answer` is the list of the texts that were told as its answer; of others None.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,9 @@ _REASONING_BLOCKS = {"thinking": "thinking", "reasoning": "reasoning"}
 class ModelDeltas:
     """What a model's run tells: text, reasoning and tool calls."""
 
-    def __init__(self, run: OpenRun, name: str, is_answer: bool) -> None:
+    def __init__(self, run: OpenRun, name: str, answer: list[str] | None) -> None:
         self._ids: dict[str, Any] = {"run_id": run.run_id, "parent_ids": run.parent_ids}
-        self._is_answer = is_answer
+        self._is_answer = answer is not None
         self._fed = False
         self.calls = GatheredCalls()
         self._started: set[int] = set()
@@ -83,10 +86,10 @@ class ModelDeltas:
 class ToolDeltas:
     """What a tool's run tells: pieces of its output, and the result."""
 
-    def __init__(self, run: OpenRun, name: str, is_answer: bool) -> None:
+    def __init__(self, run: OpenRun, name: str, answer: list[str] | None) -> None:
         self._ids: dict[str, Any] = {"run_id": run.run_id, "parent_ids": run.parent_ids}
         self._name = name
-        self._answer = AnswerDeltas(run, name, is_answer) if is_answer else None
+        self._answer = None if answer is None else AnswerDeltas(run, answer)
 
     def feed(self, item: Any, replaces: bool = False) -> Iterator[RunEvent]:
         """What a piece of the output tells."""
@@ -102,21 +105,19 @@ class ToolDeltas:
 
 
 class AnswerDeltas:
-    """What the items of the run's own answer tell, if they are text."""
+    """What the items of the run's own answer tell, if they are text. `told` is the text that was told."""
 
-    def __init__(self, run: OpenRun, name: str, is_answer: bool) -> None:
+    def __init__(self, run: OpenRun, told: list[str]) -> None:
         self._ids: dict[str, Any] = {"run_id": run.run_id, "parent_ids": run.parent_ids}
-        self._pieces: list[str] = []
+        self._told = told
 
     def feed(self, item: Any, replaces: bool = False) -> Iterator[RunEvent]:
         """The text that an item adds; with `replaces`, it stands for all that came before."""
         text = text_of(item)
-        if replaces or isinstance(item, Replacing):
-            before, self._pieces = "".join(self._pieces), [text]
+        if text and (replaces or isinstance(item, Replacing)):
+            before = "".join(self._told)
             # Text that does not go on from what was told cannot be told as more of it.
             text = text[len(before) :] if text.startswith(before) else ""
-        else:
-            self._pieces.append(text)
         if text:
             yield TextDelta(text=text, **self._ids)
 

@@ -128,6 +128,7 @@ class EventWriter:
     def __init__(self, sink: Sink, root: Scope, input: Any, chosen: Filter, version: Version) -> None:
         self._sink = sink
         self._tree: RunTree[_Told] = RunTree(root)
+        self._open = self._tree.get
         self._input = input
         self._filter = chosen
         self._is_first = version == "v1"
@@ -153,7 +154,7 @@ class EventWriter:
 
     def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._open(scope._run_id)
         if run is None:
             return None
         run.streamed = True
@@ -167,7 +168,7 @@ class EventWriter:
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
         """See `Watcher`."""
-        run, tags = self._tree.find(scope), list(scope.settings.tags)
+        run, tags = self._open(scope._run_id), list(scope.settings.tags)
         if run is None or self._is_first or not self._filter.lets_through(name, name, tags):
             return
 
@@ -178,7 +179,7 @@ class EventWriter:
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._open(scope._run_id)
         if run is None:
             return
         is_root = run.parent is None
@@ -196,7 +197,7 @@ class EventWriter:
 
     async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._open(scope._run_id)
         if run is None:
             return
         await self._end_left_behind(scope, run)

@@ -35,7 +35,10 @@ class RunTree(Generic[R]):
 
     def __init__(self, root: Scope) -> None:
         self._root_id = root.run_id
-        self._runs: dict[str, R] = {}
+        self._runs: dict[str | None, R] = {}
+        #: The open run of an id; None if there is none. Ask it for a scope's `_run_id`, past the property
+        #: that makes one: this is called once a token, and a run that began has an id.
+        self.get: Callable[[str | None], R | None] = self._runs.get
 
     def begin(self, scope: Scope, make: Callable[[str, R | None], R]) -> R:
         """A run begins: what `make` makes of its id and the run around it."""
@@ -51,11 +54,6 @@ class RunTree(Generic[R]):
         # Below a run that has ended: its code has left it behind.
         run.closed = run_id != self._root_id and (parent is None or parent.closed)
         return run
-
-    def find(self, scope: Scope) -> R | None:
-        """The open run of this scope."""
-        # Past the property, which makes an id: this runs once a token, and a run that began has one.
-        return self._runs.get(scope._run_id or "")
 
     def end(self, run: R) -> None:
         """A run has ended."""

@@ -48,7 +48,7 @@ class _Live(OpenRun):
 
     __slots__ = ("began", "deltas", "first_item", "kind", "name", "replaces", "scope")
 
-    def __init__(self, run_id: str, parent: Self | None, scope: Scope) -> None:
+    def __init__(self, run_id: str, parent: Self | None, scope: Scope, text: list[str]) -> None:
         super().__init__(run_id, parent)
         self.scope = scope
         self.name = scope.name
@@ -58,9 +58,9 @@ class _Live(OpenRun):
         of_kind = _DELTAS.get(self.kind)
         self.deltas: Deltas | None = None
         if of_kind is not None:
-            self.deltas = of_kind(self, self.name, parent is None)
+            self.deltas = of_kind(self, self.name, text if parent is None else None)
         elif parent is None:
-            self.deltas = AnswerDeltas(self, self.name, True)
+            self.deltas = AnswerDeltas(self, text)
 
 
 class RunWriter:
@@ -101,7 +101,7 @@ class RunWriter:
         return merge_usage(self._usages)
 
     def _begin(self, scope: Scope) -> _Live:
-        return self._tree.begin(scope, lambda run_id, parent: _Live(run_id, parent, scope))
+        return self._tree.begin(scope, lambda run_id, parent: _Live(run_id, parent, scope, self.text))
 
     # --- what the kernel tells --------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class RunWriter:
 
     def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._tree.get(scope._run_id)
         if run is None:
             return None
         if run.first_item is None:
@@ -141,7 +141,7 @@ class RunWriter:
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._tree.get(scope._run_id)
         if run is not None:
             event = CustomEvent(run_id=run.run_id, parent_ids=run.parent_ids, name=name, data=data)
             if self._tell(run, [event]):
@@ -149,7 +149,7 @@ class RunWriter:
 
     async def retried(self, scope: Scope, attempt: int, error: BaseException) -> None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._tree.get(scope._run_id)
         if run is not None:
             event = RunReset(run_id=run.run_id, parent_ids=run.parent_ids, attempt=attempt, error=error)
             if self._tell(run, [event]):
@@ -157,7 +157,7 @@ class RunWriter:
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._tree.get(scope._run_id)
         if run is None:
             return
         if isinstance(output, BaseMessageChunk):
@@ -173,7 +173,7 @@ class RunWriter:
 
     async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
         """See `Watcher`."""
-        run = self._tree.find(scope)
+        run = self._tree.get(scope._run_id)
         if run is not None:
             # It waits for no room: whoever was cancelled once would wait for a reader who has gone.
             self._finish(run, error=cut_short_by(error))
