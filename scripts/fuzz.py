@@ -28,7 +28,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.machine import facts  # noqa: E402
-from tests.events import chains  # noqa: E402
+from tests.events import chains, typed  # noqa: E402
 from tests.wire import properties  # noqa: E402
 
 # How many tries the search for a smaller case may take and how many seconds, how many failures of a section
@@ -185,6 +185,7 @@ def json_smaller(case: Case) -> Iterator[Case]:
 SECTIONS = [
     Section("json", json_case, json_check, json_smaller),
     Section("events", chains.make_case, chains.check_case, chains.smaller_cases),
+    Section("runs", typed.make_run, typed.check_run, chains.smaller_cases),
 ]
 
 

@@ -53,7 +53,9 @@ from millstream import (
     tool,
 )
 from millstream.testing import FakeChatModel, FakeLLM
+from tests.events.chains import Case
 from tests.events.opened import WAYS, Way
+from tests.events.typed import check, check_run, make_run
 
 WAIT = 10.0
 
@@ -71,28 +73,6 @@ def chain(*answer: Any) -> Any:
 
 
 # --- what has to hold for every run -----------------------------------------------------------------------
-
-
-def check(events: list[Any]) -> None:
-    """Raise if these events, all of one run, break the contract."""
-    assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    assert [event.time for event in events] == sorted(event.time for event in events)
-    root = events[0].run_id
-    assert type(events[0]) is RunStarted
-    open_runs = {root}
-    for event in events[1:]:
-        assert set(event.parent_ids) <= open_runs
-        assert event.run_id == root or event.parent_ids[0] == root
-        if type(event) is StepStarted:
-            assert event.run_id not in open_runs
-            open_runs.add(event.run_id)
-        assert event.run_id in open_runs
-        if type(event) is StepFinished:
-            open_runs.remove(event.run_id)
-    assert open_runs == {root}
-    ends = [event for event in events if event.type in ("done", "error", "cancelled", "truncated")]
-    assert ends == events[-1:]
-    assert not ends[0].parent_ids
 
 
 async def story(run: Any) -> tuple[list[Any], BaseException | None]:
@@ -629,6 +609,22 @@ def test_cancel_reaches_a_model_that_is_silent(way: Way) -> None:
     way.run(test())
 
 
+def test_an_error_that_is_no_exception_is_raised_as_it_is(way: Way) -> None:
+    class Torn(BaseException):
+        pass
+
+    def tear(_: Any) -> str:
+        raise Torn
+
+    async def test() -> None:
+        async with way.start(RunnableLambda(tear), "q") as run:
+            with pytest.raises(Torn):
+                await run.all("text")
+            assert run.status == "error"
+
+    way.run(test())
+
+
 def test_cancel_with_a_reason_of_ones_own(way: Way) -> None:
     async def test() -> None:
         async with way.start(Counting(), "q", buffer=4) as run:
@@ -743,29 +739,10 @@ def test_a_reader_that_is_cancelled_leaves_the_run_alone() -> None:
     asyncio.run(test())
 
 
-@given(
-    words=st.lists(st.sampled_from(["a", "b", ValueError("x"), StreamTruncated("t")]), max_size=6),
-    stop=st.integers(0, 12),
-    way=st.sampled_from(WAYS[:2]),
-)
-@settings(max_examples=60, deadline=None)
-def test_the_contract_holds_wherever_it_is_cut(words: list[Any], stop: int, way: Way) -> None:
-    model = FakeChatModel([words])
-    steps = RunnableParallel(a=model | StrOutputParser(), b=RunnableLambda(lambda _: 1)) | RunnableLambda(str)
-
-    async def test() -> None:
-        try:
-            async with way.start(steps, "q", buffer=50) as run:
-                count = 0
-                async for _ in run.each("events"):
-                    count += 1
-                    if count >= stop:
-                        break
-        except (ValueError, StreamTruncated):
-            pass
-        await story(run)
-
-    way.run(test())
+@given(case=st.randoms(use_true_random=False).map(make_run))
+@settings(max_examples=150, deadline=None)
+def test_the_contract_holds(case: Case) -> None:
+    check_run(case)
 
 
 # --- bad input --------------------------------------------------------------------------------------------

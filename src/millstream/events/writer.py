@@ -233,11 +233,13 @@ class RunWriter:
         """The run has ended: say so, once."""
         if self.status is not None:
             return
-        if error is not None and not isinstance(error, Exception | KeyboardInterrupt | SystemExit):
+        # By its name: asyncio is not imported for sync runs.
+        if isinstance(error, GeneratorExit) or type(error).__name__ == "CancelledError":
             # Whoever reads the run is no part of it: a cancel of its task is none of theirs.
-            cut = Cancelled("The run was cancelled.")
-            cut.__cause__ = error
-            error = cut
+            error = Cancelled("The run was cancelled.")
+        if isinstance(error, Cancelled):
+            # It is kept with the run, and its frames would keep the streams that were left behind in them.
+            error = error.with_traceback(None)
         end = _last_event(self._root.run_id, self.output, error, self.usage)
         self.status, self.error = end.type, error
         self._tell(self._root, [end], is_last=True)
@@ -249,6 +251,6 @@ def _last_event(run_id: str, output: Any, error: BaseException | None, usage: Us
         return RunDone(run_id=run_id, output=output, usage=usage)
     if isinstance(error, StreamTruncated):
         return RunTruncated(run_id=run_id, error=error, usage=usage)
-    if isinstance(error, Cancelled) or not isinstance(error, Exception):
+    if isinstance(error, Cancelled | KeyboardInterrupt):
         return RunCancelled(run_id=run_id, error=error, usage=usage)
     return RunFailed(run_id=run_id, error=error, usage=usage)
