@@ -170,6 +170,10 @@ class Sink:
             wake()
 
 
+# In seconds: how late Ctrl-C may be seen.
+_BIT = 0.1
+
+
 def _running_loop() -> Any:
     asyncio = sys.modules.get("asyncio")
     return None if asyncio is None else asyncio._get_running_loop()
@@ -181,7 +185,9 @@ def _waiter(is_async: bool) -> tuple[Callable[[], Any], Callable[[], object]]:
         event = threading.Event()
 
         async def block() -> None:
-            event.wait()
+            # In bits: Python does not see a signal that comes just as a wait begins, until that wait ends.
+            while not event.wait(_BIT):
+                pass
 
         return block, event.set
 
