@@ -76,11 +76,15 @@ failing_chain = RunnableLambda(upper) | failing
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder, which is where the command is run."""
     (tmp_path / "chains.py").write_text(CHAINS)
+    (tmp_path / "inner").mkdir()
+    # With a neighbour, as a program that is run has it.
+    (tmp_path / "inner" / "chains.py").write_text("from words import word\nnear = lambda x: f'{x} {word}'")
+    (tmp_path / "inner" / "words.py").write_text("word = 'there'")
     (tmp_path / "broken.py").write_text("import surely_not_there")
     (tmp_path / "wrong.py").write_text("1 +")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("chains", "broken", "wrong"):
+    for name in ("chains", "broken", "wrong", "words"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
 
@@ -106,6 +110,10 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         (["chains:upper"], "piped\n", "PIPED\n"),
         (["chains:both", "--json", "1"], "", '{"a":2}\n{"b":"2026-01-02"}\n'),
         (["chains:both", "--json"], "1\n", '{"a":2}\n{"b":"2026-01-02"}\n'),
+        (["chains.py:upper", "hi"], "", "HI\n"),
+        (["inner/chains.py:near", "hi"], "", "hi there\n"),
+        (["inner/chains:near", "hi"], "", "hi there\n"),
+        (["chains:both", "--json-input", "1"], "", '{"a":2}\n{"b":"2026-01-02"}\n'),
         (["chains:mixed", "hi"], "", 'some text\n{"é":1}\n[1,2]\nend\n'),
     ],
 )
@@ -143,8 +151,10 @@ def test_the_folder_it_is_run_in_is_looked_in() -> None:
         (["chains:uper", "x"], 2, "There is no 'uper' in the module 'chains'. Did you mean 'upper'?"),
         (["chains:Space.x", "x"], 2, "There is no 'Space.x' in the module 'chains'."),
         (["chians:upper", "x"], 2, "There is no module 'chians' in '"),
-        (["chains.py:upper", "x"], 2, "'chains.py:upper' does not name a chain. Did you mean chains:upper?"),
-        (["a/b.py:upper", "x"], 2, "'a/b.py:upper' does not name a chain. Did you mean a.b:upper?"),
+        (["chains.py:uper", "x"], 2, "There is no 'uper' in the module 'chains.py'. Did you mean 'upper'?"),
+        (["a/b.py:upper", "x"], 2, "There is no file 'a/b.py' in '"),
+        (["a/b:upper", "x"], 2, "There is no file 'a/b.py' in '"),
+        (["wrong.py:x", "x"], 1, "SyntaxError: invalid syntax (wrong.py, line 1)."),
         (["chains", "x"], 2, "'chains' does not name a chain."),
         (["chains:number", "x"], 2, "'chains:number' is no chain. A step is a runnable, a function, "),
         (["chains:upper", "--json", "{"], 2, "The input is no JSON: "),

@@ -38,9 +38,13 @@ def test_a_pipe_gets_sentences_as_they_are(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "word " * 50 + "\n"
 
 
-class _Gone(io.StringIO):
+class _Leaving(io.StringIO):
+    is_gone = False
+
     def write(self, text: str) -> int:
-        raise BrokenPipeError
+        if self.is_gone:
+            raise BrokenPipeError
+        return super().write(text)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +53,9 @@ class _Gone(io.StringIO):
 def test_an_interrupt_is_not_hidden_by_a_reader_that_is_gone(
     raised: type[BaseException], seen: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    reader = _Leaving()
+    monkeypatch.setattr(sys, "stdout", reader)
     with pytest.raises(seen), Screen() as screen:
         screen.write("word")
-        monkeypatch.setattr(sys, "stdout", _Gone())
+        reader.is_gone = True
         raise raised

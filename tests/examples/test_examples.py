@@ -21,6 +21,7 @@ LOCAL = {
     "retrieval.py",
     "runs.py",
     "sentences.py",
+    "steps.py",
     "typed.py",
 }
 SECONDS = 100
@@ -158,6 +159,11 @@ def test_a_typed_answer_fills() -> None:
     assert first == "Country(name=None, capital=None, population=None)"
     assert len(others) > 3
     assert told == "Madrid is the capital of Spain."
+
+
+@pytest.mark.local
+def test_steps_are_put_together() -> None:
+    assert run("steps.py").endswith("(6 letters)\n")
 
 
 @pytest.mark.local

@@ -14,7 +14,7 @@ from millstream.messages import AIMessage, AIMessageChunk, BaseMessage, merge_ch
 class Writer(Protocol):
     """Takes an answer piece by piece."""
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, /) -> None:
         """Show this piece."""
         ...
 

@@ -3,19 +3,20 @@
 SIGTERM and SIGHUP end the program, but not in the middle of an answer: what came of it is kept first.
 """
 
+import _thread
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
 
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 _interrupted = False
 _ended_by: int | None = None
 _stoppable = False
+_stop: Callable[[], object] | None = None
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,6 +43,27 @@ def disarm() -> None:
 def interrupted() -> bool:
     """Whether a Ctrl-C came since `arm`."""
     return _interrupted
+
+
+@contextmanager
+def stopping_by(stop: Callable[[], object]) -> Iterator[None]:
+    """Let the first Ctrl-C in the block call `stop`, in a thread of its own, instead of being raised there.
+
+    What is going on comes to its end, then; the block's end raises the `KeyboardInterrupt`.
+    """
+    global _stop
+    _stop = stop
+    try:
+        yield
+    except Exception as error:
+        # What the stopping led to.
+        if _interrupted:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        _stop = None
+    if _interrupted:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -84,11 +106,15 @@ def ending() -> bool:
     return _ended_by is not None
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     global _interrupted
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _interrupted = True
-    raise KeyboardInterrupt
+    if _stop is None:
+        raise KeyboardInterrupt
+    # Not here: this code may stand in the middle of what holds a lock that the stopping needs; or one that
+    # `threading.Thread` needs.
+    _thread.start_new_thread(_stop, ())
 
 
 def _end(number: int, frame: FrameType | None) -> None:

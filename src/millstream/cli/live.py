@@ -1,4 +1,4 @@
-"""An answer in Markdown on the terminal, drawn while it is written.
+"""What changes on the terminal, drawn while it does: an answer in Markdown, or the steps of a chain.
 
 A thread of its own draws, so that a word which is followed by a pause is seen at once, and many words that
 come together cost one drawing.
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Generic, Protocol, Self, TypeVar
 
 from rich.console import Console
 
@@ -20,22 +21,60 @@ DRAWINGS = 25
 #: and how much longer than a drawing took it rests after it: a long table must not take the model's time.
 REST = 4
 
+Item = TypeVar("Item", contravariant=True)
 
-class LiveScreen:
-    """Where one answer goes: `with LiveScreen() as screen`. The rest of it is drawn with the block's end."""
 
-    def __init__(self) -> None:
-        width, height = terminal_size()
-        self._stream = MarkdownStream(Console(force_terminal=True, width=width), height)
-        self._lock = threading.Lock()
+class Drawing(Protocol[Item]):
+    """What is drawn: it is fed, and says what to write to the terminal."""
+
+    def feed(self, item: Item, /) -> None:
+        """Take the next item."""
+        ...
+
+    def draw(self) -> str:
+        """What to write now."""
+        ...
+
+    def finish(self) -> str:
+        """What to write at the end."""
+        ...
+
+    def resize(self, width: int, height: int) -> None:
+        """Go on with another size of the terminal."""
+        ...
+
+
+class Drawer(Generic[Item]):
+    """Where items go that are drawn: `with Drawer(drawing) as drawer`. It ends with the block's end.
+
+    It draws at most `drawings` times a second; with `tick`, at least once in so many seconds. `awaited` is
+    what is waited for until the first item.
+    """
+
+    def __init__(
+        self,
+        drawing: Drawing[Item],
+        *,
+        awaited: str = "",
+        drawings: int = DRAWINGS,
+        tick: float | None = None,
+    ) -> None:
+        self._drawing = drawing
+        self._awaited = awaited
+        self._pause = 1 / drawings
+        self._tick = tick
+        self._out = sys.stdout
+        # Entered again by code that runs within it, such as finalizers that print.
+        self._lock = threading.RLock()
         self._news = threading.Event()
         self._ended = threading.Event()
         self._error: Exception | None = None
         self._drawer = threading.Thread(target=self._keep_drawing, name="millstream-drawer", daemon=True)
         self._stack = ExitStack()
 
-    def __enter__(self) -> "LiveScreen":
-        self._stack.enter_context(waiting("waiting for the model ..."))
+    def __enter__(self) -> Self:
+        if self._awaited:
+            self._stack.enter_context(waiting(f"waiting for {self._awaited} ..."))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -46,37 +85,46 @@ class LiveScreen:
             self._drawer.join()
         if self._error is None:
             with self._lock:
-                self._put(self._stream.finish)
+                self._put(self._drawing.finish)
         elif kind is None:
             raise self._error
 
-    def write(self, text: str) -> None:
-        """Take a piece of the answer; it is seen a moment later."""
+    def write(self, item: Item) -> None:
+        """Take an item; it is seen a moment later."""
         if self._error is not None:
             raise self._error
-        if text:
-            if self._drawer.ident is None:
-                self._stack.close()
-                self._drawer.start()
+        if item:
             with self._lock:
-                self._stream.feed(text)
+                if self._drawer.ident is None:
+                    self._stack.close()
+                    self._drawer.start()
+                self._drawing.feed(item)
             self._news.set()
 
     def _keep_drawing(self) -> None:
         try:
             while not self._ended.is_set():
-                self._news.wait()
+                self._news.wait(self._tick)
                 self._news.clear()
                 began = time.monotonic()
                 with self._lock:
                     if not self._ended.is_set():
-                        self._put(self._stream.draw)
-                self._ended.wait(max(1 / DRAWINGS, REST * (time.monotonic() - began)))
+                        self._put(self._drawing.draw)
+                self._ended.wait(max(self._pause, REST * (time.monotonic() - began)))
         except Exception as error:
-            # Raised where the answer is read.
+            # Raised where the items are read.
             self._error = error
 
     def _put(self, draw: Callable[[], str]) -> None:
-        self._stream.resize(*terminal_size())
-        sys.stdout.write(draw())
-        sys.stdout.flush()
+        self._drawing.resize(*terminal_size())
+        self._out.write(draw())
+        self._out.flush()
+
+
+class LiveScreen(Drawer[str]):
+    """Where one answer goes: `with LiveScreen() as screen`. The rest of it is drawn with the block's end."""
+
+    def __init__(self) -> None:
+        width, height = terminal_size()
+        console = Console(force_terminal=True, width=width)
+        super().__init__(MarkdownStream(console, height), awaited="the model")

@@ -115,7 +115,7 @@ def render(console: Console, tokens: list[Token], width: int) -> list[Line]:
     """The lines that rich makes of these tokens."""
     options = console.options.update(width=max(1, width))
     return [
-        _line(segments, console) for segments in console.render_lines(_Tokens(tokens), options, pad=False)
+        line_of(segments, console) for segments in console.render_lines(_Tokens(tokens), options, pad=False)
     ]
 
 
@@ -174,8 +174,11 @@ class _Tokens(Markdown):
         self.parsed = tokens
 
 
-def _line(segments: list[Segment], console: Console) -> Line:
-    system = COLOR_SYSTEMS[console.color_system] if console.color_system else None
+def line_of(segments: list[Segment], console: Console) -> Line:
+    """The row that these segments make, without the blanks at its end, and without control characters."""
+    system = None
+    if console.color_system and not console.no_color:
+        system = COLOR_SYSTEMS[console.color_system]
     kept = segments[: len(segments) - sum(1 for _ in takewhile(_is_padding, reversed(segments)))]
     if kept and _is_invisible(kept[-1]):
         kept[-1] = Segment(kept[-1].text.rstrip(" "), kept[-1].style)

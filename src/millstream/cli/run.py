@@ -2,13 +2,14 @@
 
 import difflib
 import importlib
+import importlib.util
 import os
 import re
 import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +35,16 @@ def run(
         str | None,
         typer.Argument(metavar="INPUT", help="What it is given; - reads it from stdin.", show_default=False),
     ] = None,
-    is_json: Annotated[bool, typer.Option("--json", help="Read the input as JSON.")] = False,
+    is_json: Annotated[
+        bool,
+        typer.Option("--json", help="Read the input as JSON; with --events, print each event as JSON."),
+    ] = False,
+    with_events: Annotated[
+        bool, typer.Option("--events", help="Show the steps while they run: times, and tokens.")
+    ] = False,
+    json_input: Annotated[
+        bool, typer.Option("--json-input", help="Read the input as JSON, with --events too.")
+    ] = False,
 ) -> int:
     """Stream a chain of your own: a runnable, or a function.
 
@@ -45,10 +55,15 @@ def run(
     millstream run chains:summary "A long text."
     millstream run chains:translate --json '{"text": "hi", "to": "fr"}'
     millstream run chains:summary < letter.txt
+    millstream run examples/steps.py:chain rivers --events
     """
-    given = read_input(input, is_json=is_json)
+    given = read_input(input, is_json=json_input or (is_json and not with_events))
+    if with_events and is_json and not json_input:
+        given = value_of(given)
     try:
-        return _show(find_chain(chain), given)
+        if not with_events:
+            return _show(find_chain(chain), given)
+        return _show_events(chain, given, is_json=is_json)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     except BrokenPipeError as error:
@@ -73,19 +88,30 @@ def read_input(given: str | None, *, is_json: bool) -> Any:
         raise WrongUse(f"The input is no JSON: {error}.") from error
 
 
+def value_of(text: str) -> Any:
+    """What the text says if it is an object or a list in JSON, or else the text."""
+    import msgspec
+
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return value if isinstance(value, dict | list) else text
+
+
 def find_chain(name: str) -> "Runnable[Any, Any]":
     """The runnable that `module:chain` names. Raises `WrongUse` if there is none."""
     from millstream.errors import CoercionError
     from millstream.runnables import coerce_to_runnable
 
-    module, colon, path = name.partition(":")
-    if not colon or not module or not path or module.endswith(".py"):
-        meant = ".".join(Path(module.removesuffix(".py")).parts)
-        hint = f" Did you mean {meant}:{path}?" if meant and path else ""
+    # From the right: a path may begin with a drive.
+    module, _, path = name.rpartition(":")
+    if not module or not path:
         raise WrongUse(
-            f"{name!r} does not name a chain.{hint} Write its module and its name, such as: chains:summary"
+            f"{name!r} does not name a chain. Write its module or file, and its name, such as: chains:summary"
         )
-    found = _module(module)
+    is_file = module.endswith(".py") or len(Path(module).parts) > 1
+    found = _file(Path(module).with_suffix(".py")) if is_file else _module(module)
     for attribute in path.split("."):
         if not hasattr(found, attribute):
             near = difflib.get_close_matches(attribute, dir(found), n=1)
@@ -106,19 +132,50 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise ChainFailed(error, f"when {name!r} was imported{_line(error)}") from error
+            raise _not_imported(name, error) from error
         raise WrongUse(
             f"There is no module {name!r} in {folder!r}, and none is installed. "
             "Run it from your project's folder."
         ) from error
     except Exception as error:
-        raise ChainFailed(error, f"when {name!r} was imported{_line(error)}") from error
+        raise _not_imported(name, error) from error
+
+
+def _file(path: Path) -> Any:
+    """The module in a file, which is run as `python file.py` does it: its own folder is looked in first."""
+    if not path.is_file():
+        raise WrongUse(f"There is no file '{path}' in {os.getcwd()!r}.")
+    sys.path.insert(0, str(path.resolve().parent))
+    name = path.stem if path.stem not in sys.modules else f"_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _not_imported(str(path), error) from error
+    return module
+
+
+def _not_imported(name: str, error: Exception) -> ChainFailed:
+    return ChainFailed(error, f"when {name!r} was imported{_line(error)}")
+
+
+def _show_events(chain: str, given: Any, *, is_json: bool) -> ExitCode:
+    from millstream.cli.events import print_events, show_steps
+
+    if not is_json:
+        return show_steps(find_chain(chain), given)
+    with redirect_stdout(sys.stderr):
+        found = find_chain(chain)
+    return print_events(found, given)
 
 
 def _show(chain: "Runnable[Any, Any]", given: Any) -> ExitCode:
     items = chain.stream(given)
     with closing(items), Screen(awaited="the chain") as screen:
-        for item in _named(items):
+        for item in named(items):
             text = streamed_text(item)
             if text is None:
                 screen.write_line(json_line(item))
@@ -127,7 +184,7 @@ def _show(chain: "Runnable[Any, Any]", given: Any) -> ExitCode:
     return ExitCode.FINE
 
 
-def _named(items: Iterator[Any]) -> Iterator[Any]:
+def named(items: Iterator[Any]) -> Iterator[Any]:
     """The items; an error of the chain's comes with the step that it was raised in."""
     try:
         # Not `yield from`: whoever opened the items closes them, and what that raises is no failing step.

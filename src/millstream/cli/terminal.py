@@ -89,7 +89,7 @@ def waiting(text: str) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     # On one row, with the "^C" that a terminal may write behind it: no more than a row is erased.
-    shown = [_dim(text[: max(1, _columns(sys.stderr) - 3)])]
+    shown = [_dim(text[: max(1, columns_of(sys.stderr) - 3)])]
 
     def erase() -> None:
         if shown:
@@ -110,7 +110,9 @@ class Screen:
     """
 
     def __init__(self, shape: Callable[[str], str] | None = None, *, awaited: str = "the model") -> None:
-        self._is_terminal = sys.stdout.isatty()
+        # What stdout is now: it may become something else for the chain's own code.
+        self._out = sys.stdout
+        self._is_terminal = self._out.isatty()
         self._shape = shape
         self._awaited = awaited
         self._inside_line = False
@@ -119,7 +121,8 @@ class Screen:
         self._arrived: Callable[[], None] = lambda: None
 
     def __enter__(self) -> "Screen":
-        self._arrived = self._stack.enter_context(waiting(f"waiting for {self._awaited} ..."))
+        if self._awaited:
+            self._arrived = self._stack.enter_context(waiting(f"waiting for {self._awaited} ..."))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -159,8 +162,8 @@ class Screen:
         # Before it is written: a Ctrl-C in between would leave the line without its end.
         self._inside_line = not text.endswith("\n") if text else self._inside_line
         try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            self._out.write(text)
+            self._out.flush()
         except BrokenPipeError as error:
             self._inside_line = False
             raise ReaderGone from error
@@ -169,14 +172,14 @@ class Screen:
 def note(line: str) -> None:
     """Show a dim line beside the answer, if notes are wanted."""
     if notes_wanted():
-        _tell(f"{_dim(wrapped(line, _columns(sys.stderr)))}\n")
+        _tell(f"{_dim(wrapped(line, columns_of(sys.stderr)))}\n")
 
 
 def say(text: str, to: TextIO | None = None) -> None:
     """Tell the person something: on a terminal in lines that end between words, elsewhere as it is."""
     stream = to or sys.stdout
     if stream.isatty():
-        text = wrapped(harmless(text), _columns(stream))
+        text = wrapped(harmless(text), columns_of(stream))
     print(text, file=stream, flush=True)
 
 
@@ -202,7 +205,8 @@ def _wrapped(line: str, columns: int) -> str:
     )
 
 
-def _columns(stream: TextIO) -> int:
+def columns_of(stream: TextIO) -> int:
+    """How wide the terminal is that this goes to; 80 if it does not say."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):
