@@ -376,7 +376,9 @@ def test_the_example_with_the_real_model(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(ROOT)
     ended = run(REAL, "run", "examples/steps.py:chain", "rivers", "--events")
     assert (ended.returncode, ended.stdout[-12:]) == (0, "(6 letters)\n")
-    assert re.search(r"✓ │ │ ├ ChatLocal +chat_model +[\d.]+ m?s +[\d.]+ m?s +\d+ → 24\n", ended.stderr)
+    assert re.search(r"✓ │ │ ├ ChatLocal +chat_model +[\d.]+ m?s +[\d.]+ m?s +\d+ → 24\n", ended.stderr), (
+        ended.stderr
+    )
     assert re.search(r"✓ │ └ letters: count +chain", ended.stderr)
 
     ended = run(REAL, "run", "examples/steps.py:chain", "rivers", "--events", "--json")

@@ -267,6 +267,24 @@ def test_tools_tell_their_output_and_result(way: Way) -> None:
     way.run(test())
 
 
+@pytest.mark.parametrize("result", [2, {"a": 1}, [1], "text"])
+def test_a_tools_result_is_told_once(way: Way, result: Any) -> None:
+    @tool
+    def measure(river: str):
+        """Measures."""
+        yield "piece"
+        return result
+
+    async def test() -> None:
+        async with way.start(measure, {"river": "Po"}) as run:
+            events, _ = await story(run)
+            told = [event.output for event in events if type(event) in (ToolOutputDelta, ToolResult)]
+            assert told == ["piece", result]
+            assert await run.answer() == result
+
+    way.run(test())
+
+
 def test_reasoning_is_told_apart_from_text(way: Way) -> None:
     thought = AIMessageChunk("", additional_kwargs={"reasoning_content": "hm"})
     block = AIMessageChunk([{"type": "thinking", "thinking": " so"}])

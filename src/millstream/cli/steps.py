@@ -157,6 +157,8 @@ class Steps:
     def _conclude(self, event: RunEnd) -> None:
         self.end = event
         error = None if isinstance(event, RunDone) else event.error
+        if self.root is not None and self.root.first is None:
+            self.root.first = event.first_item
         # The root, and those whose end this reader has missed.
         for step in self._open.values():
             step.end(_state(error), event.time - step.began, error)

@@ -19,7 +19,6 @@ from millstream.events.schema import (
     ToolResult,
 )
 from millstream.events.tree import OpenRun
-from millstream.kernel.sources import Replacing
 from millstream.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from millstream.messages.ai import split_calls
 from millstream.messages.merge_calls import GatheredCall, GatheredCalls
@@ -95,7 +94,7 @@ class ToolDeltas:
         """What a piece of the output tells."""
         if self._answer is not None:
             yield from self._answer.feed(item, replaces)
-        if not isinstance(item, Replacing | ToolMessage):  # else it is the result behind the pieces
+        if not replaces:  # else it is the result behind the pieces
             yield ToolOutputDelta(name=self._name, output=item, **self._ids)
 
     def end(self, output: Any) -> Iterator[RunEvent]:
@@ -114,7 +113,7 @@ class AnswerDeltas:
     def feed(self, item: Any, replaces: bool = False) -> Iterator[RunEvent]:
         """The text that an item adds; with `replaces`, it stands for all that came before."""
         text = text_of(item)
-        if text and (replaces or isinstance(item, Replacing)):
+        if text and replaces:
             before = "".join(self._told)
             # Text that does not go on from what was told cannot be told as more of it.
             text = text[len(before) :] if text.startswith(before) else ""

@@ -204,48 +204,51 @@ class RunReset(_Event, kw_only=True, tag="reset"):
     """What it failed with."""
 
 
-class RunDone(_Event, kw_only=True, tag="done"):
+class _End(_Event, kw_only=True):
+    """What all last events have."""
+
+    duration: float = 0.0
+    """How long the run took, in seconds."""
+    first_item: float | None = None
+    """After how many seconds it gave the first item of its answer; None if it gave none."""
+    usage: UsageMetadata | None = None
+    """What all models inside took together; None if there were none."""
+
+
+class RunDone(_End, kw_only=True, tag="done"):
     """The last event of a run that gave its answer."""
 
     type: ClassVar[Literal["done"]] = "done"
 
     output: Any = None
     """The answer."""
-    usage: UsageMetadata | None = None
-    """What all models inside took together; None if there were none."""
 
 
-class RunFailed(_Event, kw_only=True, tag="error"):
+class RunFailed(_End, kw_only=True, tag="error"):
     """The last event of a run that failed. Whoever reads on gets the error raised."""
 
     type: ClassVar[Literal["error"]] = "error"
 
     error: BaseException
     """What it failed with."""
-    usage: UsageMetadata | None = None
-    """What all models inside took together; None if there were none."""
 
 
-class RunCancelled(_Event, kw_only=True, tag="cancelled"):
+class RunCancelled(_End, kw_only=True, tag="cancelled"):
     """The last event of a run that was cancelled."""
 
     type: ClassVar[Literal["cancelled"]] = "cancelled"
 
     error: BaseException
     """`Cancelled`, or what it was cancelled with."""
-    usage: UsageMetadata | None = None
-    """What all models inside took together; None if there were none."""
 
 
-class RunTruncated(_Event, kw_only=True, tag="truncated"):
+class RunTruncated(_End, kw_only=True, tag="truncated"):
     """The last event of a run whose model's stream ended before the answer did."""
 
     type: ClassVar[Literal["truncated"]] = "truncated"
 
     error: BaseException
     """The `StreamTruncated`."""
-    usage: UsageMetadata | None = None
-    """What all models inside took together; None if there were none."""
 
 
 class EventsMissed(_Event, kw_only=True, tag="gap"):

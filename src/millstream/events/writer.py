@@ -134,7 +134,7 @@ class RunWriter:
         if run.first_item is None:
             run.first_item = time.time() - run.began
         if run.deltas is not None:
-            replaces = scope.gives is not None and scope.gives.replaces
+            replaces = scope.gives_whole or (scope.gives is not None and scope.gives.replaces)
             if self._tell(run, run.deltas.feed(item, replaces)):
                 return self.timeline.room(scope)
         return None
@@ -240,17 +240,23 @@ class RunWriter:
         if isinstance(error, Cancelled):
             # It is kept with the run, and its frames would keep the streams that were left behind in them.
             error = error.with_traceback(None)
-        end = _last_event(self._root.run_id, self.output, error, self.usage)
+        end = self._last_event(error)
         self.status, self.error = end.type, error
         self._tell(self._root, [end], is_last=True)
         self.timeline.finish()
 
-
-def _last_event(run_id: str, output: Any, error: BaseException | None, usage: UsageMetadata | None) -> RunEnd:
-    if error is None:
-        return RunDone(run_id=run_id, output=output, usage=usage)
-    if isinstance(error, StreamTruncated):
-        return RunTruncated(run_id=run_id, error=error, usage=usage)
-    if isinstance(error, Cancelled | KeyboardInterrupt):
-        return RunCancelled(run_id=run_id, error=error, usage=usage)
-    return RunFailed(run_id=run_id, error=error, usage=usage)
+    def _last_event(self, error: BaseException | None) -> RunEnd:
+        root = self._root
+        about: dict[str, Any] = {
+            "run_id": root.run_id,
+            "duration": time.time() - root.began,
+            "first_item": root.first_item,
+            "usage": self.usage,
+        }
+        if error is None:
+            return RunDone(output=self.output, **about)
+        if isinstance(error, StreamTruncated):
+            return RunTruncated(error=error, **about)
+        if isinstance(error, Cancelled | KeyboardInterrupt):
+            return RunCancelled(error=error, **about)
+        return RunFailed(error=error, **about)

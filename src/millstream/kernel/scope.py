@@ -178,6 +178,8 @@ class Scope(msgspec.Struct, eq=False):
     #: What is known of the items that it takes and gives.
     takes: Flow | None = None
     gives: Flow | None = None
+    #: Whether what it gives now is its whole answer, and stands for the pieces before: for who watches it.
+    gives_whole: bool = False
     #: What the run of a model cost, once that is known: for whoever watches it.
     usage: Any = None
     #: What a text model says of its answer beside the text: why it ended, say.

@@ -109,12 +109,6 @@ class AddableDict(dict[str, Any]):
 _LOOK_BACK = 16
 
 
-class Replacing:
-    """A type of items that stand for all that came before them in a stream, instead of being added."""
-
-    __slots__ = ()
-
-
 def gathered(items: list[Any], item: Any, flow: Flow | None = None) -> None:
     """Put an item of a stream to those that came before it, so that `merge` gives what it would of all.
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from millstream.errors import ConfigError, ToolException, ToolInputError
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import NOTHING, Replacing, Source, gathered, merge
+from millstream.kernel.sources import NOTHING, Source, gathered, merge
 from millstream.messages import ToolCall
 from millstream.runnables.fields import fill
 from millstream.runnables.function import _UserFunction, kind_of
@@ -149,6 +149,7 @@ class BaseTool(Runnable[ToolInput, Any]):
                         piece = step
                         yield step
                     elif not step.is_told:
+                        scope.gives_whole = True
                         yield _replacing(step.value, piece)
 
     async def _steps(self, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
@@ -249,7 +250,7 @@ def _noting(function: Any, keywords: dict[str, Any], returned: list[Any]) -> Gen
         returned.append(value)
 
 
-class _Text(str, Replacing):
+class _Text(str):
     """A text that, in a stream, stands for all that came before it instead of being added."""
 
     __slots__ = ()
@@ -258,7 +259,7 @@ class _Text(str, Replacing):
         return str(self)
 
 
-class _List(list[Any], Replacing):
+class _List(list[Any]):
     """The same for a list."""
 
     __slots__ = ()
