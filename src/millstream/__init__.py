@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from millstream.callbacks import *
     from millstream.documents import *
     from millstream.embeddings import *
     from millstream.errors import *
@@ -29,6 +30,10 @@ __version__ = "0.1.0"
 # Where each name lives: the `__all__` of its module. Written out here, so that nothing is imported to know
 # it; a test holds both equal. The imports above say the same to type checkers and editors.
 _HOMES = {
+    "callbacks": (
+        "AsyncCallbackHandler BaseCallbackHandler RetryState StdOutCallbackHandler "
+        "StreamingStdOutCallbackHandler"
+    ),
     "documents": "Document",
     "embeddings": "Embeddings",
     "errors": (

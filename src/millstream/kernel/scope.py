@@ -380,6 +380,12 @@ class Nesting:
     def __repr__(self) -> str:
         return f"<runs nest under {self.scope.name!r}>"
 
+    def add_handler(self, handler: Any) -> None:
+        """Have a handler told of the runs that nest here, and of all inside them."""
+        scope = self.scope.branch(self.scope.cancellation)
+        scope.audience = joined(scope.audience, watchers_of([handler]))
+        self.scope = scope
+
 
 CURRENT: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("millstream_scope", default=None)
 

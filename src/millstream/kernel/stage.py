@@ -4,7 +4,7 @@ A step's own code never observes itself. With nobody watching, the wrapper hands
 generator, and a token passes through nothing else.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, ClassVar, Protocol
@@ -111,7 +111,8 @@ class Step(Protocol):
 class Watcher(Protocol):
     """Sees runs from their start to their end. Exactly one of `ended` and `failed` follows a start.
 
-    A step does not know of it, and must not notice: what it raises ends the run.
+    A step does not know of it, and must not notice: what it raises ends the run. The others that watch are
+    told of that, so `failed` may come without a start, where another one raised before.
     """
 
     @property
@@ -288,8 +289,7 @@ async def _watched_answer(step: Step, input: Any, scope: Scope, kwargs: Mapping[
         note_step(error, scope)
         await _tell_failure(scope, input, error)
         raise
-    for watcher in scope.watchers:
-        await watcher.ended(scope, input, output)
+    await _tell_end(scope, input, output)
     return output
 
 
@@ -351,7 +351,6 @@ async def _watched_whole(
 async def _watched_items(
     step: Step, source: Source[Any], input: Any, scope: Scope, kwargs: Mapping[str, Any]
 ) -> AsyncGenerator[Any, None]:
-    watchers = scope.watchers
     seen = source if type(source) is Single else _Seen(source, scope.takes)
     flow = scope.flow()
     items: list[Any] = []
@@ -360,7 +359,7 @@ async def _watched_items(
             # The step before begins before this one.
             await seen.begin()
         try:
-            for watcher in watchers:
+            for watcher in scope.watchers:
                 await watcher.started(scope, input)
             tell = _tellers(scope)
             async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
@@ -378,16 +377,35 @@ async def _watched_items(
         except BaseException as error:
             await _tell_failure(scope, seen.value, error)
             raise
-        for watcher in watchers:
-            await watcher.ended(scope, seen.value, _whole(items))
+        await _tell_end(scope, seen.value, _whole(items))
     finally:
         # Where the step never came to read it.
         await seen.aclose()
 
 
+async def _tell_end(scope: Scope, input: Any, output: Any) -> None:
+    await _tell_each(watcher.ended(scope, input, output) for watcher in scope.watchers)
+
+
 async def _tell_failure(scope: Scope, input: Any, error: BaseException) -> None:
-    for watcher in scope.watchers:
-        await watcher.failed(scope, input, error)
+    await _tell_each(watcher.failed(scope, input, error) for watcher in scope.watchers)
+
+
+async def _tell_each(tellings: Iterator[Awaitable[None]]) -> None:
+    """Tell all who watch that a run is over, also if one of them raises; the first error is raised then."""
+    raised: BaseException | None = None
+    for telling in tellings:
+        try:
+            await telling
+        except GeneratorExit:  # this coroutine itself is closed: nothing more can be awaited
+            raise
+        except BaseException as error:
+            raised = raised or error
+    if raised is not None:
+        try:
+            raise raised
+        finally:
+            del raised  # the traceback holds this frame: let go of the circle
 
 
 def _whole(items: list[Any]) -> Any:

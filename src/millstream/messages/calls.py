@@ -92,6 +92,11 @@ class ToolCall(Keyed):
     type: Literal["tool_call"] = "tool_call"
 
 
+def is_tool_call(value: Any) -> bool:
+    """Whether it is a model's call: a `ToolCall`, or a dict that says it is one."""
+    return isinstance(value, (Mapping, ToolCall)) and value.get("type") == "tool_call"
+
+
 class ToolCallChunk(Keyed):
     """A piece of a tool call as it streams. Its fields are read by attribute or key, as of a dict."""
 

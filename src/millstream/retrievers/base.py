@@ -6,7 +6,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from millstream.documents import Document
 from millstream.errors import InputError
-from millstream.kernel.scope import Scope
+from millstream.kernel.scope import Scope, watchers_of
+from millstream.kernel.stage import Watcher
 from millstream.runnables.fields import fill
 from millstream.runnables.function import Kind, kind_of
 from millstream.runnables.run_manager import RunManager
@@ -30,8 +31,9 @@ class BaseRetriever(Runnable[str, list[Document]]):
     both are there, the second is for async verbs. A parameter named `run_manager` is filled; nothing has to
     be done with it, since what the method calls nests by itself.
 
-    `tags` and `metadata` are shown to whoever watches its runs. They can be set in the class as well. Other
-    attributes that your class has with a type can be given as keywords when it is made.
+    `tags` and `metadata` are shown to whoever watches its runs, and `callbacks` are handlers that are told of
+    these. All can be set in the class as well. Other attributes that your class has with a type can be given as
+    keywords when it is made.
     """
 
     _get_relevant_documents: Any = None
@@ -46,6 +48,8 @@ class BaseRetriever(Runnable[str, list[Document]]):
     """What its own runs are tagged with."""
     metadata: Mapping[str, Any] | None = None
     """What its own runs carry along."""
+    callbacks: Sequence[Any] | None = None
+    """Handlers that are told of its own runs."""
 
     def __init__(
         self,
@@ -53,12 +57,14 @@ class BaseRetriever(Runnable[str, list[Document]]):
         name: str | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Any] | None = None,
         **fields: Any,
     ) -> None:
         # What is not given is left as the class has it.
-        known = {"name": name, "tags": tags, "metadata": metadata}
+        known = {"name": name, "tags": tags, "metadata": metadata, "callbacks": callbacks}
         fields |= {key: value for key, value in known.items() if value is not None}
         fill(self, BaseRetriever, fields)
+        watchers_of(self.callbacks or ())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -72,6 +78,10 @@ class BaseRetriever(Runnable[str, list[Document]]):
     @property
     def _own_metadata(self) -> Mapping[str, Any]:  # type: ignore[override]
         return self.metadata or {}
+
+    @property
+    def _own_watchers(self) -> tuple[Watcher, ...]:  # type: ignore[override]
+        return () if self.callbacks is None else watchers_of(self.callbacks)
 
     def _shown_input(self, input: Any) -> Any:
         return {"query": input}

@@ -1,6 +1,5 @@
 """Functions that are told of a runnable's start and of its end or error."""
 
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import msgspec
 
 from millstream.kernel.scope import Scope
+from millstream.kernel.telling import report, tell
 
 
 class Run(msgspec.Struct):
@@ -97,14 +97,7 @@ class Listeners:
     async def _tell(listener: Listener | None, scope: Scope, run: Run) -> None:
         if listener is None:
             return
-        host = scope.here
-        scope = scope.aside()
         try:
-            if inspect.iscoroutinefunction(listener):
-                await host.wait(scope, listener, run)
-            else:
-                await host.call(scope, listener, run)
+            await tell(scope.aside(), listener, (run,))
         except Exception:
-            import logging  # a listener that raises is rare, and the import takes milliseconds
-
-            logging.getLogger("millstream").warning("A listener of %r raised.", run.name, exc_info=True)
+            report("A listener of %r raised.", run.name)

@@ -7,19 +7,20 @@ them; all of that is written once, in `_steps`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 from millstream.errors import ConfigError, ToolException, ToolInputError
-from millstream.kernel.scope import Scope
+from millstream.kernel.scope import Scope, watchers_of
 from millstream.kernel.sources import NOTHING, Source, gathered, merge
 from millstream.messages import ToolCall
+from millstream.messages.calls import is_tool_call
 from millstream.runnables.fields import fill
 from millstream.runnables.function import _UserFunction, kind_of
 from millstream.runnables.runnable import Runnable
 from millstream.tools.arguments import Arguments, of_function
-from millstream.tools.calls import Status, answered, given_by, is_tool_call, named
+from millstream.tools.calls import Status, answered, given_by, named
 from millstream.tools.injected import Parameters
 
 ToolInput = str | Mapping[str, Any] | ToolCall
@@ -59,6 +60,8 @@ class BaseTool(Runnable[ToolInput, Any]):
     """Tags of its own runs."""
     metadata: dict[str, Any] | None = None
     """Metadata of its own runs."""
+    callbacks: Sequence[Any] | None = None
+    """Handlers that are told of its own runs."""
 
     _run: Any = None
     _arun: Any = None
@@ -77,6 +80,7 @@ class BaseTool(Runnable[ToolInput, Any]):
         self._transforms = self._takes_whole = yields  # type: ignore[misc]
         self._own_tags = list(self.tags or ())
         self._own_metadata = dict(self.metadata or {})
+        self._own_watchers = watchers_of(self.callbacks or ())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

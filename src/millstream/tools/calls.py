@@ -5,17 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from millstream.errors import ToolInputError
-from millstream.messages import ToolCall, ToolMessage
+from millstream.messages import ToolMessage
+from millstream.messages.calls import is_tool_call
 
 Status = Literal["success", "error"]
 
 # What a list of content may hold, as models take it.
 _BLOCKS = frozenset({"text", "image", "image_url", "file", "document", "json", "search_result"})
-
-
-def is_tool_call(input: Any) -> bool:
-    """Whether a model asks: the input is a `ToolCall`, or a dict that says it is one."""
-    return isinstance(input, (Mapping, ToolCall)) and input.get("type") == "tool_call"
 
 
 def given_by(input: Any, tool: str) -> Mapping[str, Any] | str:

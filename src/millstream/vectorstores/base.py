@@ -197,6 +197,7 @@ class VectorStore:
         search_kwargs: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Any] | None = None,
         name: str | None = None,
     ) -> VectorStoreRetriever:
         """A step that searches here for the text that it is given.
@@ -214,6 +215,7 @@ class VectorStore:
             search_kwargs=search_kwargs,
             tags=tags,
             metadata=metadata,
+            callbacks=callbacks,
             name=name,
         )
 

@@ -21,9 +21,11 @@ class VectorStoreRetriever(BaseRetriever):
         search_kwargs: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Any] | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name, tags=tags or _tags(vectorstore), metadata=metadata)
+        tags = tags or _tags(vectorstore)
+        super().__init__(name=name, tags=tags, metadata=metadata, callbacks=callbacks)
         self.vectorstore = vectorstore
         self.search_type = search_type
         self.search_kwargs = dict(search_kwargs or {})

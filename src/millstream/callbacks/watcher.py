@@ -1,0 +1,137 @@
+"""The watcher that tells a handler: the kernel's side of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from millstream.callbacks.calls import Call, end_of, error_of, id_of, start_of, token_of
+from millstream.callbacks.retry_state import Outcome, RetryState
+from millstream.kernel.host import SyncHost
+from millstream.kernel.scope import Scope
+from millstream.kernel.sources import NOTHING
+from millstream.kernel.telling import report, tell
+
+if TYPE_CHECKING:
+    from millstream.callbacks.handlers import BaseCallbackHandler
+
+
+class _Told:
+    """A run that the handler was told of: what all calls share, and the scope that they are made in."""
+
+    __slots__ = ("aside", "is_late", "shared")
+
+    def __init__(self, scope: Scope, *, is_late: bool = False) -> None:
+        self.aside = scope.aside()
+        self.shared: dict[str, Any] = {
+            "run_id": id_of(scope),
+            "parent_run_id": id_of(scope.parent),
+            "tags": scope.tags,
+        }
+        #: Whether the input was still on its way when the run began.
+        self.is_late = is_late
+
+
+class HandlerWatcher:
+    """Tells one handler of runs: a watcher of the kernel's.
+
+    A handler's method runs aside of the run: what it calls itself nests there, and nobody is told of that.
+    """
+
+    makes_stream = False
+
+    def __init__(self, handler: BaseCallbackHandler) -> None:
+        self.handler = handler
+        self._runs: dict[Scope, _Told] = {}
+        #: The methods that have raised, and were reported.
+        self._reported: set[str] = set()
+
+    def sees_items(self, scope: Scope) -> bool:
+        """See `Watcher`: of models only, and if the handler wants their tokens."""
+        return (
+            scope.step._run_type in ("chat_model", "llm")
+            and scope in self._runs
+            and not self.handler.ignore_llm
+            and self.handler._written("on_llm_new_token") is not None
+        )
+
+    async def started(self, scope: Scope, input: Any) -> None:
+        """See `Watcher`."""
+        try:
+            call = start_of(scope, input)
+        except Exception:
+            # It is nothing that this step takes: the step says so itself, and has not begun.
+            return
+        run = self._runs[scope] = _Told(scope, is_late=input is NOTHING)
+        if not await self._call(run, call) and call.instead is not None:
+            await self._call(run, call.instead())
+
+    def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
+        """See `Watcher`."""
+        return self._tell(self._runs[scope], token_of(item))
+
+    async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
+        """See `Watcher`."""
+        run = _Told(scope)
+        run.shared = {
+            "run_id": id_of(scope),
+            "tags": list(scope.settings.tags),
+            "metadata": scope.metadata,
+        }
+        call = Call("on_custom_event", "ignore_custom_event", (name, data), {})
+        if may_await:
+            await self._tell(run, call)
+            return
+        # From a plain function: where the run's own host would suspend, this one blocks.
+        host = run.aside.host = SyncHost()
+        try:
+            await self._tell(run, call)
+        finally:
+            host.close()
+
+    async def retried(self, scope: Scope, attempt: int, error: BaseException) -> None:
+        """See `Watcher`."""
+        if (run := self._runs.get(scope)) is not None:
+            state = RetryState(attempt, Outcome(error))
+            await self._tell(run, Call("on_retry", "ignore_retry", (state,), {}))
+
+    async def ended(self, scope: Scope, input: Any, output: Any) -> None:
+        """See `Watcher`."""
+        if (run := self._runs.pop(scope, None)) is not None:
+            await self._tell(run, end_of(scope, output), input)
+
+    async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
+        """See `Watcher`."""
+        if (run := self._runs.pop(scope, None)) is not None:
+            await self._tell(run, error_of(scope, error), input)
+
+    async def _tell(self, run: _Told, call: Call, input: Any = NOTHING) -> None:
+        if run.is_late and input is not NOTHING:
+            call.more["inputs"] = input
+        await self._call(run, call)
+
+    async def _call(self, run: _Told, call: Call) -> bool:
+        """Call a method of the handler. False if there is none, and another one may be called instead."""
+        handler = self.handler
+        if getattr(handler, call.ignored_by):
+            return True
+        method = handler._written(call.method)
+        if method is None:
+            return False
+        try:
+            keywords = {**run.shared, **call.more}
+            await tell(run.aside, method, call.args, keywords, in_place=handler.run_inline)
+        except Exception as error:
+            if call.instead is not None and isinstance(error, NotImplementedError):
+                return False
+            self._raised(call.method)
+        return True
+
+    def _raised(self, method: str) -> None:
+        """What to do with an exception that is being handled."""
+        if self.handler.raise_error:
+            raise  # noqa: PLE0704
+        if method not in self._reported:
+            self._reported.add(method)
+            name = type(self.handler).__name__
+            report("%s.%s raised. What it raises from now on is not logged.", name, method)
