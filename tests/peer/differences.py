@@ -1324,3 +1324,64 @@ _differs(
     ours="Is there, and does not warn.",
     why="Programs that read it go on.",
 )
+
+
+HANDLERS = "Handlers"
+
+_differs(
+    HANDLERS,
+    "handler-arguments",
+    "Arguments of a handler's methods",
+    peer="`serialized` is None at a chain's start, and for others a dump of the object. `name` is None at a "
+    "model's and a tool's unless the run was named. Models' have `invocation_params`, `options` and "
+    "`batch_size`, tools' a `color`. `on_llm_error` has the text so far as `response=`.",
+    ours="`serialized` is a dict with `name` and `id` (the class's path) for all, and `name` is the run's. "
+    "None of the others. `on_llm_end` and `on_llm_error` have the tokens that were spent, in "
+    "`response.llm_output`.",
+    why="A handler that reads either finds the name. A run that failed was paid for, too.",
+)
+_differs(
+    HANDLERS,
+    "handler-inputs",
+    "The input of a branch or of fallbacks that stream",
+    peer="It is in `on_chain_start`.",
+    ours="`{'input': ''}` in `on_chain_start`, and `inputs=` in `on_chain_end`, as of all chains that "
+    "stream.",
+    why="They stream their input on, too.",
+)
+_differs(
+    HANDLERS,
+    "handler-parents",
+    "The `parent_run_id` of what fallbacks run, under `invoke`",
+    peer="None: they look like runs of their own.",
+    ours="The fallbacks' run.",
+    why="They run inside it.",
+)
+_differs(
+    HANDLERS,
+    "handlers-that-raise",
+    "A handler that raises",
+    peer="It is logged in one line, each time. With `raise_error`, what an `async` handler raises under sync "
+    "verbs is logged only, and a run whose start raised is told no error.",
+    ours="It is logged with its traceback, once for each method. With `raise_error` it is raised, in every "
+    "colour, and a run whose start was told is told its error.",
+    why="A handler that fails at each token fills no log; and every start has an end.",
+)
+_differs(
+    HANDLERS,
+    "handlers-and-retries",
+    "`on_retry` of `with_retry`",
+    peer="Not called.",
+    ours="Called after each attempt that failed and is followed by another.",
+    why="That something was tried three times is what one wants to know of it.",
+)
+_differs(
+    HANDLERS,
+    "handlers-cut-short",
+    "A stream that is closed before its end",
+    peer="Sync, the model writes on to its end, and ends are told without an output. Async, errors are told "
+    "of the runs around before those inside.",
+    ours="The model is stopped; `on_llm_error` and `on_chain_error` with `GeneratorExit`, the inner ones "
+    "first.",
+    why="Who reads no more pays for no more; and every start has an end, inside the run around it.",
+)

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+import langchain_core.callbacks
+import langchain_core.documents
 import langchain_core.messages
 import langchain_core.output_parsers
 import langchain_core.prompts
+import langchain_core.retrievers
 import langchain_core.runnables
 import langchain_core.runnables.utils
 import langchain_core.tools
@@ -106,14 +109,14 @@ class PeerLLM(LLM):
             yield GenerationChunk(text=item)
 
 
-class _Turns:
+class Turns:
     """Answers in turn, and then from the start."""
 
     def __init__(self, answers: Sequence[Script]) -> None:
         self._answers = answers
         self._next = 0
 
-    def __iter__(self) -> "_Turns":
+    def __iter__(self) -> "Turns":
         return self
 
     def __next__(self) -> Script:
@@ -130,8 +133,8 @@ OURS = Library(
 )
 PEER = Library(
     "langchain-core",
-    lambda answers, name: PeerChat(turn=_Turns(answers), name=name),
-    lambda answers, name: PeerLLM(turn=_Turns(answers), name=name),
+    lambda answers, name: PeerChat(turn=Turns(answers), name=name),
+    lambda answers, name: PeerLLM(turn=Turns(answers), name=name),
     langchain_core.tools,  # before messages, where `tool` is a module
     langchain_core.utils.function_calling,
     langchain_core.runnables,
@@ -139,4 +142,7 @@ PEER = Library(
     langchain_core.messages,
     langchain_core.prompts,
     langchain_core.output_parsers,
+    langchain_core.callbacks,
+    langchain_core.documents,
+    langchain_core.retrievers,
 )

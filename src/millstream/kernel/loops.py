@@ -167,8 +167,8 @@ class LoopThread:
         self._loop.stop()
 
     def inside(self) -> bool:
-        """See `LoopRunner`: the caller's thread never is."""
-        return False
+        """See `LoopRunner`: the caller's thread never is, but what the loop runs may wait by the run's host."""
+        return asyncio._get_running_loop() is self._loop
 
     def run(
         self,
