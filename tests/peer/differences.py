@@ -1379,8 +1379,8 @@ _differs(
     HANDLERS,
     "handlers-cut-short",
     "A stream that is closed before its end",
-    peer="Sync, the model writes on to its end, and ends are told without an output. Async, errors are told "
-    "of the runs around before those inside.",
+    peer="Sync, the model writes on to its end, and ends are told without an output. Async, errors are told, "
+    "of the runs around before those inside, or when the garbage collector comes.",
     ours="The model is stopped; `on_llm_error` and `on_chain_error` with `GeneratorExit`, the inner ones "
     "first.",
     why="Who reads no more pays for no more; and every start has an end, inside the run around it.",

@@ -167,7 +167,7 @@ class LoopThread:
         self._loop.stop()
 
     def inside(self) -> bool:
-        """See `LoopRunner`: the caller's thread never is, but what the loop runs may wait by the run's host."""
+        """See `LoopRunner`: the caller's thread never is, but code that the loop runs may ask."""
         return asyncio._get_running_loop() is self._loop
 
     def run(
