@@ -12,6 +12,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = Path(__file__).parents[2] / "src"
 LOCAL = {
+    "callbacks.py",
     "countries.py",
     "event_filters.py",
     "events.py",
@@ -203,6 +204,15 @@ def test_events_are_live_before_a_step_that_waits() -> None:
     assert who.count("ChatLocal") > 10
     # The first values come while the model still writes.
     assert who.index("JsonOutputParser") < who.index("ChatLocal", 2)
+
+
+@pytest.mark.local
+def test_handlers_print_and_count() -> None:
+    first, cut, *asked = run("callbacks.py").splitlines()
+    assert len(first.split()) > 5
+    assert cut == "> length"
+    assert asked[0] == "> ChatLocal is asked: Name a river."
+    assert [line for line in asked if line.endswith("so far")][-1] == "> 32 tokens so far"
 
 
 def test_every_example_says_what_it_is() -> None:

@@ -34,6 +34,7 @@ def test_lines_may_be_left_out() -> None:
 @pytest.mark.parametrize(
     ("page", "example"),
     [
+        pytest.param("callbacks.md", "callbacks.py", marks=pytest.mark.local),
         pytest.param("json.md", "countries.py", marks=pytest.mark.local),
         pytest.param("structured.md", "typed.py", marks=pytest.mark.local),
         pytest.param("retrieval.md", "retrieval.py", marks=pytest.mark.local),
