@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import itertools
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from millstream import (
     AIMessage,
     AIMessageChunk,
+    BaseCallbackHandler,
     BaseChatModel,
     BaseLLM,
     Runnable,
@@ -21,6 +23,7 @@ from millstream import (
     RunnableParallel,
     StrOutputParser,
 )
+from millstream.testing import FakeChatModel
 from tests.conftest import Colour
 
 
@@ -248,3 +251,49 @@ def test_a_chain_inside_a_step_of_any_colour(colour: Colour) -> None:
     for step in (calls, acalls, acalls_sync):
         assert colour.invoke(RunnableLambda(step), "x") == "ab!a!b!!"
         assert colour.stream(RunnableGenerator(generator) | step, "x") == ["ab!a!b!!"]
+
+
+async def _aloud(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for piece in pieces:
+        yield piece + "!"
+
+
+def _loud(pieces: Iterator[str]) -> Iterator[str]:
+    for piece in pieces:
+        yield piece + "?"
+
+
+@pytest.mark.parametrize("kinds", ["aa", "pa", "ap", "apa", "paap"])
+@pytest.mark.parametrize("cut", [1, 99])
+def test_watched_generators_of_both_colours_in_a_row(kinds: str, cut: int) -> None:
+    """Who watches has a step read its first item ahead: outside of the private loop that it runs in then."""
+    step: Any = FakeChatModel([["a", "b"]], delay=0.0001) | StrOutputParser()
+    for kind in kinds:
+        step = step | RunnableGenerator(_aloud if kind == "a" else _loud)
+    plain = list(step.stream("q"))
+    heard: list[Any] = []
+    watched = step.with_config(callbacks=[_Hears(heard)])
+    stream = watched.stream("q")
+    assert list(itertools.islice(stream, cut)) == plain[:cut]
+    stream.close()
+    starts = [what for what in heard if what == "start"]
+    assert len(starts) == len(heard) / 2 == len(kinds) + 2
+    # A reader that is behind makes the steps wait, in whatever loop they run.
+    events = [event["event"] for event in step.stream_events("q", buffer=1)]
+    assert events.count("on_chain_start") == events.count("on_chain_end") == len(kinds) + 1
+
+
+class _Hears(BaseCallbackHandler):
+    def __init__(self, heard: list[Any]) -> None:
+        self._heard = heard
+
+    async def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+        await asyncio.sleep(0)
+        self._heard.append("start")
+
+    def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
+        self._heard.append("end")
+
+    async def on_chain_error(self, error: BaseException, **kwargs: Any) -> None:
+        await asyncio.sleep(0)
+        self._heard.append("error")

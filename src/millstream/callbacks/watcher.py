@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 class _Told:
     """A run that the handler was told of: what all calls share, and the scope that they are made in."""
 
-    __slots__ = ("aside", "is_late", "shared")
+    __slots__ = ("aside", "inside", "is_late", "parent", "shared")
 
-    def __init__(self, scope: Scope, *, is_late: bool = False) -> None:
+    def __init__(self, scope: Scope, parent: _Told | None = None, *, is_late: bool = False) -> None:
         self.aside = scope.aside()
+        self.parent = parent
+        #: The runs inside it that were told of, and are not over.
+        self.inside: dict[Scope, _Told] = {}
         self.shared: dict[str, Any] = {
             "run_id": id_of(scope),
             "parent_run_id": id_of(scope.parent),
@@ -43,6 +46,7 @@ class HandlerWatcher:
     def __init__(self, handler: BaseCallbackHandler) -> None:
         self.handler = handler
         self._runs: dict[Scope, _Told] = {}
+        self._by_id: dict[str, _Told] = {}
         #: The methods that have raised, and were reported.
         self._reported: set[str] = set()
 
@@ -62,13 +66,14 @@ class HandlerWatcher:
         except Exception:
             # It is nothing that this step takes: the step says so itself, and has not begun.
             return
-        run = self._runs[scope] = _Told(scope, is_late=input is NOTHING)
+        run = self._begin(scope, is_late=input is NOTHING)
         if not await self._call(run, call) and call.instead is not None:
             await self._call(run, call.instead())
 
     def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
         """See `Watcher`."""
-        return self._tell(self._runs[scope], token_of(item))
+        run = self._runs.get(scope)
+        return None if run is None else self._tell(run, token_of(item))
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
         """See `Watcher`."""
@@ -97,13 +102,43 @@ class HandlerWatcher:
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
         """See `Watcher`."""
-        if (run := self._runs.pop(scope, None)) is not None:
+        if (run := self._over(scope)) is not None:
+            await self._close_inside(run)
             await self._tell(run, end_of(scope, output), input)
 
     async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
         """See `Watcher`."""
-        if (run := self._runs.pop(scope, None)) is not None:
+        if (run := self._over(scope)) is not None:
+            await self._close_inside(run)
             await self._tell(run, error_of(scope, error), input)
+
+    def _begin(self, scope: Scope, *, is_late: bool) -> _Told:
+        above = None if scope.parent is None else self._by_id.get(scope.parent.run_id)
+        run = self._runs[scope] = self._by_id[scope.run_id] = _Told(scope, above, is_late=is_late)
+        if above is not None:
+            above.inside[scope] = run
+        return run
+
+    def _over(self, scope: Scope) -> _Told | None:
+        """Forget a run; None if it is told to be over already, or never began."""
+        run = self._runs.pop(scope, None)
+        if run is not None:
+            if self._by_id.get(scope.run_id) is run:
+                del self._by_id[scope.run_id]
+            if run.parent is not None:
+                run.parent.inside.pop(scope, None)
+        return run
+
+    async def _close_inside(self, run: _Told) -> None:
+        """Tell of runs whose stream was dropped inside this one: the event loop has yet to close them.
+
+        What else has not ended is at work for a task of the user's, which may outlive this run.
+        """
+        for scope, inner in list(run.inside.items()):
+            reason = scope.cancellation.reason
+            if reason is not None:
+                inner.aside.host = run.aside.host  # its own may be in a loop that stands still
+                await self.failed(scope, NOTHING, reason)
 
     async def _tell(self, run: _Told, call: Call, input: Any = NOTHING) -> None:
         if run.is_late and input is not NOTHING:

@@ -75,6 +75,10 @@ class Host(Protocol):
         """Run a user's coroutine function."""
         ...
 
+    async def outside(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run a coroutine of the library's that belongs to this host, wherever that is asked for."""
+        ...
+
     def each(
         self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None
     ) -> AsyncGenerator[Any, None]:
@@ -157,6 +161,12 @@ class SyncHost:
         answer = self._runner().run(run(), context, scope.cancellation)
         scope.cancellation.check()
         return answer
+
+    async def outside(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """See `Host`: where a private loop asks, that waits meanwhile."""
+        if self.here() is self or not self._loops:
+            return await make()
+        return await self._loops[self._owner()].ask(make)
 
     async def each(
         self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None

@@ -1,7 +1,8 @@
 """Private event loops: how a user's async code runs under a sync verb.
 
-Normally the loop is stepped in the caller's own thread (`OwnLoop`). A thread that runs an event loop already
-(a notebook's, say) cannot step a second one, so there the private loop lives in a worker thread
+Normally the loop is stepped in the caller's own thread (`OwnLoop`), and an earlier step that the user's code
+reads from is awaited inside it, unless that step was begun outside (`ask`). A thread that runs an event loop
+already (a notebook's, say) cannot step a second one, so there the private loop lives in a worker thread
 (`LoopThread`); what the user's code reads from earlier steps is still pulled by the caller's thread, which
 waits meanwhile: a generator is advanced and closed by the thread that started it.
 """
@@ -39,6 +40,10 @@ class LoopRunner(Protocol):
 
     def reach(self, source: Source[Any]) -> Source[Any]:
         """`source` as the user's code in the loop can read it."""
+        ...
+
+    async def ask(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Inside the loop: have the caller's thread drive a coroutine of the library's, outside of it."""
         ...
 
     def close(self) -> None:
@@ -79,11 +84,28 @@ def _result(task: asyncio.Task[Any], cancellation: Cancellation | None) -> Any:
     return task.result()
 
 
+def _driven(make: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseException | None]:
+    try:
+        return drive(make()), None
+    except BaseException as raised:
+        return None, raised
+
+
+def _settle(reply: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if reply.done():
+        return
+    if error is None:
+        reply.set_result(value)
+    else:
+        reply.set_exception(error)
+
+
 class OwnLoop:
     """A private loop that the caller's thread steps."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._asked: list[Callable[[], None]] = []
 
     def inside(self) -> bool:
         """See `LoopRunner`."""
@@ -130,6 +152,15 @@ class OwnLoop:
         # Not `run_until_complete`: after a Ctrl-C its own stop may still be on its way, and end the next.
         while not task.done():
             self._loop.run_forever()
+            while self._asked:
+                self._asked.pop()()
+
+    async def ask(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """See `LoopRunner`: the loop stops for it."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        self._asked.append(lambda: _settle(reply, *_driven(make)))
+        self._loop.stop()
+        return await reply
 
     def reach(self, source: Source[Any]) -> Source[Any]:
         """See `LoopRunner`: as it is, since the same thread reads it."""
@@ -212,25 +243,12 @@ class LoopThread:
             message()
 
     async def ask(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Inside the loop: have the caller's thread drive a coroutine of the library's."""
+        """See `LoopRunner`."""
         loop = self._loop
         reply: asyncio.Future[Any] = loop.create_future()
 
-        def settle(value: Any, error: BaseException | None) -> None:
-            if reply.done():
-                return
-            if error is None:
-                reply.set_result(value)
-            else:
-                reply.set_exception(error)
-
         def serve() -> None:
-            value, error = None, None
-            try:
-                value = drive(make())
-            except BaseException as raised:
-                error = raised
-            call_in(loop, settle, value, error)
+            call_in(loop, _settle, reply, *_driven(make))
 
         if not self._inboxes:
             raise RuntimeError("A step's input was read after the step had ended.")
