@@ -20,6 +20,7 @@ from millstream import (
     ConfigError,
     Document,
     GenerationChunk,
+    HumanMessage,
     InputError,
     RunnableLambda,
     RunnableParallel,
@@ -273,6 +274,41 @@ def test_a_function_adds_a_handler_for_what_it_calls(colour: Colour) -> None:
     assert added.names == ["on_chat_model_start", "on_llm_end"]
     assert len(outer.of("on_llm_end")) == 2
     assert added.calls[0][2]["parent_run_id"] == outer.calls[1][2]["run_id"]
+
+
+def test_handlers_are_added_for_all_that_is_inside_or_not_at_all() -> None:
+    def ask(text: str, config: Any) -> str:
+        config["callbacks"].add_handler(Recorder(), inherit=False)
+        return text
+
+    with pytest.raises(ConfigError, match="all runs inside"):
+        RunnableLambda(ask).invoke("q")
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_models_that_are_called_take_handlers(is_async: bool) -> None:
+    handler = Recorder()
+    llm, chat = FakeLLM(["a"]), FakeChatModel(["a"], streaming=True)
+    if is_async:
+        asyncio.run(llm.agenerate(["q", "r"], callbacks=[handler]))
+        asyncio.run(chat.agenerate([[HumanMessage("q")], [HumanMessage("r")]], callbacks=[handler]))
+    else:
+        assert llm("q", callbacks=[handler]) == "a"
+        assert llm.generate(["r"], callbacks=[handler]).generations[0][0].text == "a"
+        assert chat([HumanMessage("q")], callbacks=[handler]).text == "a"
+        assert chat.generate([[HumanMessage("r")]], callbacks=[handler]).generations[0][0].text == "a"
+    handler.check()
+    assert len(handler.of("on_llm_start")) == len(handler.of("on_chat_model_start")) == 2
+    assert [args[0] for args, _ in handler.of("on_llm_new_token")] == ["a", ""] * 2 or is_async
+    assert len(handler.of("on_llm_new_token")) == 4
+
+
+def test_a_config_for_each_input_of_a_batch(colour: Colour) -> None:
+    handlers = [Recorder(), Recorder()]
+    colour.batch(chain(), [{"x": 1}, {"x": 2}], [{"callbacks": [each]} for each in handlers])
+    for number, handler in enumerate(handlers, 1):
+        handler.check()
+        assert handler.of("on_chain_start")[0][0][1] == {"x": number}
 
 
 def test_a_handler_that_calls_a_chain_is_not_told_of_it(colour: Colour) -> None:

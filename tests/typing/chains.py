@@ -3,15 +3,21 @@
 from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, assert_type
+from uuid import UUID
 
 from millstream import (
     AIMessage,
     AIMessageChunk,
+    AsyncCallbackHandler,
+    BaseCallbackHandler,
     BaseChatModel,
+    ChatGenerationChunk,
     ChatPromptTemplate,
     CommaSeparatedListOutputParser,
+    GenerationChunk,
     JsonEvent,
     JsonOutputParser,
+    LLMResult,
     PydanticOutputParser,
     RunLogPatch,
     Runnable,
@@ -134,3 +140,24 @@ async def main() -> None:
         assert_type(patch, RunLogPatch)
     async for log in text.astream_log({}, diff=False):
         assert_type(log.state, RunState)
+
+
+# Handlers: methods of either colour, with as many of the parameters as one needs.
+
+
+class Handler(BaseCallbackHandler):
+    ignore_chain = True
+
+    def on_llm_new_token(
+        self, token: Any, *, chunk: GenerationChunk | ChatGenerationChunk | None = None, **kwargs: Any
+    ) -> None: ...
+
+    async def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None: ...
+
+
+class AsyncHandler(AsyncCallbackHandler):
+    async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        await super().on_llm_end(response, run_id=run_id, **kwargs)
+
+
+model.invoke("q", {"callbacks": [Handler(), AsyncHandler()]})

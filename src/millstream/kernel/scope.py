@@ -380,8 +380,10 @@ class Nesting:
     def __repr__(self) -> str:
         return f"<runs nest under {self.scope.name!r}>"
 
-    def add_handler(self, handler: Any) -> None:
-        """Have a handler told of the runs that nest here, and of all inside them."""
+    def add_handler(self, handler: Any, inherit: bool = True) -> None:
+        """Have a handler told of the runs that nest here, and of all inside them: `inherit` must be true."""
+        if not inherit:
+            raise ConfigError("A handler is added for all runs inside. Give it to the one step instead.")
         scope = self.scope.branch(self.scope.cancellation)
         scope.audience = joined(scope.audience, watchers_of([handler]))
         self.scope = scope
