@@ -70,10 +70,10 @@ class HandlerWatcher:
         if not await self._call(run, call) and call.instead is not None:
             await self._call(run, call.instead())
 
-    def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
+    def streamed(self, scope: Scope, item: Any) -> Awaitable[Any] | None:
         """See `Watcher`."""
         run = self._runs.get(scope)
-        return None if run is None else self._tell(run, token_of(item))
+        return None if run is None else self._call(run, token_of(item))
 
     async def custom(self, scope: Scope, name: str, data: Any, *, may_await: bool) -> None:
         """See `Watcher`."""
@@ -85,12 +85,12 @@ class HandlerWatcher:
         }
         call = Call("on_custom_event", "ignore_custom_event", (name, data), {})
         if may_await:
-            await self._tell(run, call)
+            await self._call(run, call)
             return
         # From a plain function: where the run's own host would suspend, this one blocks.
         host = run.aside.host = SyncHost()
         try:
-            await self._tell(run, call)
+            await self._call(run, call)
         finally:
             host.close()
 
@@ -98,19 +98,17 @@ class HandlerWatcher:
         """See `Watcher`."""
         if (run := self._runs.get(scope)) is not None:
             state = RetryState(attempt, Outcome(error))
-            await self._tell(run, Call("on_retry", "ignore_retry", (state,), {}))
+            await self._call(run, Call("on_retry", "ignore_retry", (state,), {}))
 
     async def ended(self, scope: Scope, input: Any, output: Any) -> None:
         """See `Watcher`."""
         if (run := self._over(scope)) is not None:
-            await self._close_inside(run)
-            await self._tell(run, end_of(scope, output), input)
+            await self._finish(run, end_of(scope, output), input)
 
     async def failed(self, scope: Scope, input: Any, error: BaseException) -> None:
         """See `Watcher`."""
         if (run := self._over(scope)) is not None:
-            await self._close_inside(run)
-            await self._tell(run, error_of(scope, error), input)
+            await self._finish(run, error_of(scope, error), input)
 
     def _begin(self, scope: Scope, *, is_late: bool) -> _Told:
         above = None if scope.parent is None else self._by_id.get(scope.parent.run_id)
@@ -129,6 +127,14 @@ class HandlerWatcher:
                 run.parent.inside.pop(scope, None)
         return run
 
+    async def _finish(self, run: _Told, call: Call, input: Any) -> None:
+        try:
+            await self._close_inside(run)
+        finally:
+            if run.is_late and input is not NOTHING:
+                call.more["inputs"] = input
+            await self._call(run, call)
+
     async def _close_inside(self, run: _Told) -> None:
         """Tell of runs whose stream was dropped inside this one: the event loop has yet to close them.
 
@@ -139,11 +145,6 @@ class HandlerWatcher:
             if reason is not None:
                 inner.aside.host = run.aside.host  # its own may be in a loop that stands still
                 await self.failed(scope, NOTHING, reason)
-
-    async def _tell(self, run: _Told, call: Call, input: Any = NOTHING) -> None:
-        if run.is_late and input is not NOTHING:
-            call.more["inputs"] = input
-        await self._call(run, call)
 
     async def _call(self, run: _Told, call: Call) -> bool:
         """Call a method of the handler. False if there is none, and another one may be called instead."""

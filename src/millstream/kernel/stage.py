@@ -128,7 +128,7 @@ class Watcher(Protocol):
         """The run begins. `input` is `NOTHING` if it is still on its way."""
         ...
 
-    def streamed(self, scope: Scope, item: Any) -> Awaitable[None] | None:
+    def streamed(self, scope: Scope, item: Any) -> Awaitable[Any] | None:
         """The run gave an item of its output. What it answers is awaited: once a token, None is cheaper.
 
         With `ENOUGH` it is told of no more items of this run.
@@ -298,7 +298,7 @@ def _streams_answer(step: Step, scope: Scope) -> bool:
     return any(watcher.makes_stream for watcher in scope.watchers) if wanted is None else wanted
 
 
-def _tellers(scope: Scope) -> list[Callable[[Scope, Any], Awaitable[None] | None]]:
+def _tellers(scope: Scope) -> list[Callable[[Scope, Any], Awaitable[Any] | None]]:
     """What is called with each item of a run that has started."""
     return [watcher.streamed for watcher in scope.watchers if watcher.sees_items(scope)]
 

@@ -11,7 +11,7 @@ async def tell(
     scope: Scope,
     function: Callable[..., Any],
     args: Sequence[Any],
-    kwargs: Mapping[str, Any] = {},
+    kwargs: Mapping[str, Any],
     *,
     in_place: bool = False,
 ) -> None:

@@ -98,6 +98,6 @@ class Listeners:
         if listener is None:
             return
         try:
-            await tell(scope.aside(), listener, (run,))
+            await tell(scope.aside(), listener, (run,), {})
         except Exception:
             report("A listener of %r raised.", run.name)
