@@ -1,6 +1,7 @@
 """Event streams: the contract, live, closed early, cancelled, and read slowly."""
 
 import asyncio
+import contextvars
 import signal
 import threading
 import tracemalloc
@@ -473,6 +474,45 @@ def test_what_was_read_is_not_kept() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_what_a_function_left_running_goes_on_untold() -> None:
+    async def run() -> str:
+        ended = asyncio.Event()
+        tasks = []
+
+        async def late() -> str:
+            await ended.wait()
+            return (await FakeChatModel([["late"]]).ainvoke("q")).text
+
+        async def ask(text: str) -> str:
+            tasks.append(asyncio.create_task(late()))
+            return text
+
+        events = [event async for event in RunnableLambda(ask).astream_events("q")]
+        check(events)
+        ended.set()
+        return await tasks[0]
+
+    assert asyncio.run(run()) == "late"
+
+
+def test_a_thread_that_a_function_left_running_goes_on_untold() -> None:
+    ended, said, threads = threading.Event(), [], []
+
+    def late() -> None:
+        ended.wait(20)
+        said.append(FakeChatModel([["late"]]).invoke("q").text)
+
+    def ask(text: str) -> str:
+        threads.append(threading.Thread(target=contextvars.copy_context().run, args=(late,)))
+        threads[0].start()
+        return text
+
+    check(list(RunnableLambda(ask).stream_events("q")))
+    ended.set()
+    threads[0].join()
+    assert said == ["late"]
 
 
 def test_a_partial_value_is_told(collect: Any) -> None:

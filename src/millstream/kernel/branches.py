@@ -37,12 +37,12 @@ async def run_branches(
     inner = scope.branch(cancellation)
     cancellation.register(channel, channel.abort)
     workers: list[Worker] = []
+    left = len(bodies)
     try:
         if feeder is not None:
             workers.append(host.spawn(_run(feeder, inner, channel, counts=False)))
         for body in bodies:
             workers.append(host.spawn(_run(body, inner, channel)))
-        left = len(bodies)
         while left:
             # What is there already costs no coroutine.
             item = None if sink is None else sink.pop()
@@ -58,7 +58,9 @@ async def run_branches(
             else:
                 yield item
     finally:
-        cancellation.cancel()
+        if left or feeder is not None:
+            # Not when all have ended: what their code started and left running still belongs to the run.
+            cancellation.cancel()
         if feeder is not None and scope.upstream is not None:
             # What the feeder may be blocked in was started further up the chain.
             scope.upstream.cancel()
