@@ -95,6 +95,7 @@ FOUND = [
     ),
     # An async generator that was begun outside of the private loop.
     Case(("sequence", ("async model",), ("async generator",)), "sync", buffer=2),
+    Case(("sequence", ("async model",), ("generator",), ("async generator",))),
     # A shared input that ends in no mere error.
     Case(("assign", ("model",), ("async",)), "sync", length=3, fault=(3, "a cancel")),
     # A stream of a batch, cut short between two answers.

@@ -143,14 +143,16 @@ def test_async_break_finishes_within_loop_turns(kind: str) -> None:
 def test_task_cancellation(kind: str) -> None:
     log = Log()
 
-    async def consume() -> None:
+    async def consume(begun: asyncio.Event) -> None:
         async for item in chain_of(kind, log).astream(""):
             if item == "3":
+                begun.set()
                 await asyncio.sleep(30)
 
     async def run() -> None:
-        task = asyncio.create_task(consume())
-        await asyncio.sleep(0.05)
+        begun = asyncio.Event()
+        task = asyncio.create_task(consume(begun))
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

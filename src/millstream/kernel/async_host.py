@@ -90,10 +90,6 @@ class AsyncHost:
             abort.end()
             leave(token)
 
-    async def outside(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """See `Host`."""
-        return await make()
-
     async def each(
         self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None
     ) -> AsyncGenerator[Any, None]:

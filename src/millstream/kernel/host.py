@@ -11,7 +11,6 @@ async world: a step that is reached from there is given the async host (`here`).
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import partial
@@ -73,10 +72,6 @@ class Host(Protocol):
         self, scope: Scope, function: Callable[..., Awaitable[Any]], /, *args: Any, **kw: Any
     ) -> Any:
         """Run a user's coroutine function."""
-        ...
-
-    async def outside(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Run a coroutine of the library's that belongs to this host, wherever that is asked for."""
         ...
 
     def each(
@@ -162,12 +157,6 @@ class SyncHost:
         scope.cancellation.check()
         return answer
 
-    async def outside(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """See `Host`: where a private loop asks, that waits meanwhile."""
-        if self.here() is self or not self._loops:
-            return await make()
-        return await self._loops[self._owner()].ask(make)
-
     async def each(
         self, scope: Scope, function: Callable[..., Iterable[Any]], source: Source[Any] | None = None
     ) -> AsyncGenerator[Any, None]:
@@ -202,12 +191,14 @@ class SyncHost:
             return
         runner = self._runner()
         context = user_context(scope)
-        feed = None if source is None else runner.reach(source)
+        # The input of a watched step was begun out here: that is where it goes on.
+        is_outside = bool(scope.watchers) or hasattr(source, "begin")
+        feed = None if source is None else runner.reach(source, is_outside)
         items: Any = None
         try:
             items = context.run(function) if feed is None else context.run(function, feed)
             while True:
-                item = await _on(runner, _next(items), context, scope)
+                item = runner.run(_next(items), context, scope.cancellation)
                 if item is END:
                     return
                 yield item
@@ -215,7 +206,7 @@ class SyncHost:
             note_step(error, scope)
             raise
         finally:
-            await _on(runner, _close(items, feed), context, None)
+            runner.run(_close(items, feed), context, None)
 
     async def pump(self, scope: Scope, produce: Produce) -> AsyncGenerator[Any, None]:
         """See `Host`."""
@@ -362,18 +353,6 @@ def produce_into(produce: Produce, cancellation: Cancellation, channel: _Outlet)
     except BaseException as raised:
         error = raised
     channel.post(Ended(error))
-
-
-async def _on(
-    runner: LoopRunner, step: Coroutine[Any, Any, Any], context: contextvars.Context, scope: Scope | None
-) -> Any:
-    """A step of a user's async generator, on the private loop. With a scope, a cancel ends it."""
-    if runner.inside():
-        # It was begun outside of the loop, and code in the loop reads it now: that cannot step the loop.
-        from millstream.kernel.loops import in_task
-
-        return await in_task(step, context)
-    return runner.run(step, context, None if scope is None else scope.cancellation)
 
 
 async def _next(items: Any) -> Any:

@@ -1,8 +1,7 @@
 """Private event loops: how a user's async code runs under a sync verb.
 
-Normally the loop is stepped in the caller's own thread (`OwnLoop`), and an earlier step that the user's code
-reads from is awaited inside it, unless that step was begun outside (`ask`). A thread that runs an event loop
-already (a notebook's, say) cannot step a second one, so there the private loop lives in a worker thread
+Normally the loop is stepped in the caller's own thread (`OwnLoop`). A thread that runs an event loop already
+(a notebook's, say) cannot step a second one, so there the private loop lives in a worker thread
 (`LoopThread`); what the user's code reads from earlier steps is still pulled by the caller's thread, which
 waits meanwhile: a generator is advanced and closed by the thread that started it.
 """
@@ -38,12 +37,8 @@ class LoopRunner(Protocol):
         """Block until the coroutine ended; a cancel of the run cancels it."""
         ...
 
-    def reach(self, source: Source[Any]) -> Source[Any]:
-        """`source` as the user's code in the loop can read it."""
-        ...
-
-    async def ask(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Inside the loop: have the caller's thread drive a coroutine of the library's, outside of it."""
+    def reach(self, source: Source[Any], is_outside: bool) -> Source[Any]:
+        """`source` as the user's code in the loop can read it; `is_outside`: it was begun out of the loop."""
         ...
 
     def close(self) -> None:
@@ -73,31 +68,10 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *a
             raise
 
 
-async def in_task(coroutine: Coroutine[Any, Any, Any], context: contextvars.Context) -> Any:
-    """Inside a loop: await a coroutine in a context of its own."""
-    return await asyncio.get_running_loop().create_task(coroutine, context=context)
-
-
 def _result(task: asyncio.Task[Any], cancellation: Cancellation | None) -> Any:
     if task.cancelled() and cancellation is not None:
         cancellation.check()
     return task.result()
-
-
-def _driven(make: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseException | None]:
-    try:
-        return drive(make()), None
-    except BaseException as raised:
-        return None, raised
-
-
-def _settle(reply: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if reply.done():
-        return
-    if error is None:
-        reply.set_result(value)
-    else:
-        reply.set_exception(error)
 
 
 class OwnLoop:
@@ -105,7 +79,8 @@ class OwnLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._asked: list[Callable[[], None]] = []
+        # What code in the loop asked for, and its reply.
+        self._asked: list[tuple[Callable[[], Coroutine[Any, Any, Any]], asyncio.Future[Any]]] = []
 
     def inside(self) -> bool:
         """See `LoopRunner`."""
@@ -153,18 +128,19 @@ class OwnLoop:
         while not task.done():
             self._loop.run_forever()
             while self._asked:
-                self._asked.pop()()
+                make, reply = self._asked.pop()
+                _settle(reply, *_driven(make))
+
+    def reach(self, source: Source[Any], is_outside: bool) -> Source[Any]:
+        """See `LoopRunner`: as it is, since the same thread reads it."""
+        return _Remote(source, self) if is_outside else source
 
     async def ask(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """See `LoopRunner`: the loop stops for it."""
+        """Inside the loop: have a coroutine of the library's driven outside of it, while the loop stands."""
         reply: asyncio.Future[Any] = self._loop.create_future()
-        self._asked.append(lambda: _settle(reply, *_driven(make)))
+        self._asked.append((make, reply))
         self._loop.stop()
         return await reply
-
-    def reach(self, source: Source[Any]) -> Source[Any]:
-        """See `LoopRunner`: as it is, since the same thread reads it."""
-        return source
 
     def close(self) -> None:
         """See `LoopRunner`."""
@@ -198,8 +174,8 @@ class LoopThread:
         self._loop.stop()
 
     def inside(self) -> bool:
-        """See `LoopRunner`: the caller's thread never is, but code that the loop runs may ask."""
-        return asyncio._get_running_loop() is self._loop
+        """See `LoopRunner`: the caller's thread never is."""
+        return False
 
     def run(
         self,
@@ -243,7 +219,7 @@ class LoopThread:
             message()
 
     async def ask(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """See `LoopRunner`."""
+        """Inside the loop: have the caller's thread drive a coroutine of the library's."""
         loop = self._loop
         reply: asyncio.Future[Any] = loop.create_future()
 
@@ -255,7 +231,7 @@ class LoopThread:
         self._inboxes[-1].put(serve)
         return await reply
 
-    def reach(self, source: Source[Any]) -> Source[Any]:
+    def reach(self, source: Source[Any], is_outside: bool) -> Source[Any]:
         """See `LoopRunner`."""
         return _Remote(source, self)
 
@@ -268,12 +244,28 @@ class LoopThread:
         loop.close()
 
 
+def _driven(make: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseException | None]:
+    try:
+        return drive(make()), None
+    except BaseException as error:
+        return None, error
+
+
+def _settle(reply: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if reply.done():
+        return
+    if error is None:
+        reply.set_result(value)
+    else:
+        reply.set_exception(error)
+
+
 class _Remote:
-    """A source whose items are pulled in another thread: the one that it belongs to."""
+    """A source whose items are pulled outside of the loop: in the thread that it belongs to."""
 
     __slots__ = ("_runner", "_source")
 
-    def __init__(self, source: Source[Any], runner: LoopThread) -> None:
+    def __init__(self, source: Source[Any], runner: OwnLoop | LoopThread) -> None:
         self._source = source
         self._runner = runner
 

@@ -351,7 +351,7 @@ async def _watched_whole(
 async def _watched_items(
     step: Step, source: Source[Any], input: Any, scope: Scope, kwargs: Mapping[str, Any]
 ) -> AsyncGenerator[Any, None]:
-    seen = source if type(source) is Single else _Seen(source, scope)
+    seen = source if type(source) is Single else _Seen(source, scope.takes)
     flow = scope.flow()
     items: list[Any] = []
     try:
@@ -419,18 +419,13 @@ def _whole(items: list[Any]) -> Any:
 
 
 class _Seen:
-    """A source that remembers what was read from it. `begin` reads its first item ahead.
+    """A source that remembers what was read from it. `begin` reads its first item ahead."""
 
-    That may be under a sync host, and the step's own code run in a private loop then: what was begun outside
-    of the loop is read and closed outside.
-    """
+    __slots__ = ("_first", "_flow", "_items", "_source")
 
-    __slots__ = ("_first", "_flow", "_host", "_items", "_source")
-
-    def __init__(self, source: Source[Any], scope: Scope) -> None:
+    def __init__(self, source: Source[Any], flow: Flow | None) -> None:
         self._source = source
-        self._flow = scope.takes
-        self._host = scope.here
+        self._flow = flow
         self._items: list[Any] = []
         self._first: list[Any] = []
 
@@ -442,17 +437,12 @@ class _Seen:
         return self
 
     async def __anext__(self) -> Any:
-        if self._first:
-            item = self._first.pop()
-        elif self._host.here() is self._host:
-            item = await self._source.__anext__()
-        else:
-            item = await self._host.outside(self._source.__anext__)
+        item = self._first.pop() if self._first else await self._source.__anext__()
         gathered(self._items, item, self._flow)
         return item
 
     async def aclose(self) -> None:
-        await self._host.outside(self._source.aclose)
+        await self._source.aclose()
 
     @property
     def value(self) -> Any:
