@@ -174,8 +174,8 @@ class LoopThread:
         self._loop.stop()
 
     def inside(self) -> bool:
-        """See `LoopRunner`: the caller's thread never is."""
-        return False
+        """See `LoopRunner`: the caller's thread never is, but code that the loop runs may ask."""
+        return asyncio._get_running_loop() is self._loop
 
     def run(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 from millstream.kernel.scope import Scope
 from millstream.kernel.stage import Step
-from millstream.tools.calls import is_tool_call
+from millstream.messages.calls import is_tool_call
 
 Attributes = dict[str, Any]
 

@@ -32,8 +32,8 @@ class BaseRetriever(Runnable[str, list[Document]]):
     be done with it, since what the method calls nests by itself.
 
     `tags` and `metadata` are shown to whoever watches its runs, and `callbacks` are handlers that are told of
-    these. All can be set in the class as well. Other attributes that your class has with a type can be given as
-    keywords when it is made.
+    these. All can be set in the class as well. Other attributes that your class has with a type can be given
+    as keywords when it is made.
     """
 
     _get_relevant_documents: Any = None
