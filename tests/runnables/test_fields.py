@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import Field, PrivateAttr
 
-from millstream import BaseRetriever, BaseTool, ConfigError, Document
+from millstream import BaseCallbackHandler, BaseRetriever, BaseTool, ConfigError, Document
 
 TEXTS = [Document("rivers"), Document("lamps"), Document("rivers bend")]
 
@@ -59,7 +59,9 @@ def test_what_is_missing_or_unknown_is_said():
 
     with pytest.raises(ConfigError, match="Finder needs docs: give it as a keyword"):
         Finder()
-    with pytest.raises(ConfigError, match="Finder has no doc. It has: docs, k, metadata, name, tags"):
+    with pytest.raises(
+        ConfigError, match="Finder has no doc. It has: callbacks, docs, k, metadata, name, tags"
+    ):
         Finder(docs=[], doc=1)
     with pytest.raises(ConfigError, match="Needs needs how, where: "):
         Needs()
@@ -80,3 +82,17 @@ def test_a_class_with_an_init_may_set_them_later(colour):
             return self.docs
 
     assert colour.invoke(Later(), "x") == TEXTS
+
+
+def test_a_list_in_the_class_is_copied_and_what_is_in_it_is_not():
+    handler = BaseCallbackHandler()
+
+    class Finder(BaseRetriever):
+        callbacks: list = [handler]
+
+        def _get_relevant_documents(self, query):
+            return []
+
+    first, second = Finder(), Finder()
+    assert first.callbacks is not second.callbacks
+    assert first.callbacks[0] is second.callbacks[0] is handler

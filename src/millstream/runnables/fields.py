@@ -56,7 +56,7 @@ def _described(kind: type, base: type) -> Iterator[str]:
 def _default(value: Any) -> Any:
     """What an object gets for the value in its class; `_NONE` if it finds the right one there."""
     if isinstance(value, (list, dict, set)):
-        return copy.deepcopy(value)
+        return copy.copy(value)  # and not of what is in it: a handler is that handler
     if not _is_pydantic(value):
         return _NONE
     if value.default_factory is not None:
