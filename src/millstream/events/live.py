@@ -117,6 +117,9 @@ class _Run(Generic[Output]):
             writer.conclude(Cancelled("The run was left before it began."))
             self._cancellation.unregister(writer.timeline)
             self._scope.host.close()
+            if isinstance(self._cancellation.set_here, Cancelled):
+                # The run may be kept for long, and the frames that this passed through hold much.
+                self._cancellation.set_here = Cancelled(*self._cancellation.set_here.args)
         unknown = not self._error_is_known and writer.status in ("error", "truncated")
         if in_flight is None and unknown and writer.error is not None:
             raise writer.error

@@ -176,7 +176,7 @@ class RunWriter:
         run = self._tree.get(scope._run_id)
         if run is not None:
             # It waits for no room: whoever was cancelled once would wait for a reader who has gone.
-            self._finish(run, error=cut_short_by(error))
+            self._finish(run, error=_to_keep(cut_short_by(error)))
 
     # --- what is told -----------------------------------------------------------------------------------
 
@@ -237,9 +237,8 @@ class RunWriter:
         if isinstance(error, GeneratorExit) or type(error).__name__ == "CancelledError":
             # Whoever reads the run is no part of it: a cancel of its task is none of theirs.
             error = Cancelled("The run was cancelled.")
-        if isinstance(error, Cancelled):
-            # It is kept with the run, and its frames would keep the streams that were left behind in them.
-            error = error.with_traceback(None)
+        if error is not None:
+            error = _to_keep(error)
         end = self._last_event(error)
         self.status, self.error = end.type, error
         self._tell(self._root, [end], is_last=True)
@@ -260,3 +259,8 @@ class RunWriter:
         if isinstance(error, Cancelled | KeyboardInterrupt):
             return RunCancelled(error=error, **about)
         return RunFailed(error=error, **about)
+
+
+def _to_keep(error: BaseException) -> BaseException:
+    """An error as events have it. They are kept: a cancel's frames would keep open what was left in them."""
+    return Cancelled(*error.args) if type(error) is Cancelled else error
