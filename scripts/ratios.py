@@ -13,6 +13,7 @@ SHOWN = {
     "token, `async def` model, asyncio": "a token, `async def` model, `astream`",
     "token, `def` model, asyncio": "a token, `def` model, `astream`",
     "`invoke`, model with `_generate`": "`invoke` of the chain",
+    "events v2, an event, asyncio": "an event of `astream_events`",
     "JSON, snapshots, a piece at 20 KB": "a piece of JSON at 20 KB, `JsonOutputParser`",
     "import of the same names": "import of the same names",
 }
