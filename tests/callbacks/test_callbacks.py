@@ -303,6 +303,21 @@ def test_models_that_are_called_take_handlers(is_async: bool) -> None:
     assert len(handler.of("on_llm_new_token")) == 4
 
 
+def test_handlers_and_streaming_of_a_model_may_be_set_later(colour: Colour) -> None:
+    handler, model = Recorder(), FakeChatModel([["a", "b"]])
+    model.callbacks = [handler]
+    colour.invoke(model, "q")
+    assert "on_llm_new_token" not in handler.names
+    model.streaming = True
+    colour.invoke(model, "q")
+    assert "on_llm_new_token" in handler.names
+    told = len(handler.names)
+    model.callbacks = None
+    colour.invoke(model, "q")
+    assert len(handler.names) == told
+    handler.check()
+
+
 def test_a_config_for_each_input_of_a_batch(colour: Colour) -> None:
     handlers = [Recorder(), Recorder()]
     colour.batch(chain(), [{"x": 1}, {"x": 2}], [{"callbacks": [each]} for each in handlers])

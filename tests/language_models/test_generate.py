@@ -15,6 +15,7 @@ from millstream import (
     Generation,
     GenerationChunk,
     HumanMessage,
+    InputError,
     LLMResult,
     UsageMetadata,
 )
@@ -119,6 +120,12 @@ def test_no_requests() -> None:
     assert FakeLLM(["a"]).generate([]) == LLMResult(
         generations=[], llm_output={"token_usage": {}, "model_name": "FakeLLM"}
     )
+
+
+@both
+def test_a_text_alone_is_no_list_of_requests(is_async: bool) -> None:
+    with pytest.raises(InputError, match="list of requests"):
+        run(FakeLLM(["a"]), is_async, "Why?")
 
 
 def test_generations_of_pieces_add_up() -> None:

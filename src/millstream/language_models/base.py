@@ -4,9 +4,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, cast
 
+from millstream.errors import InputError
 from millstream.kernel.drive import run_sync
 from millstream.kernel.host import SyncHost
 from millstream.kernel.scope import RunnableConfig, Scope, watchers_of
+from millstream.kernel.stage import Watcher
 from millstream.messages import UsageMetadata
 from millstream.outputs import LLMResult, generation_of, result_of
 from millstream.runnables.batch import Call, enter_batch, run_calls
@@ -27,13 +29,18 @@ class LanguageModel(Runnable[Input, Output]):
 
     `tags`, `metadata` and `callbacks` are those of the model's own runs. With `streaming`, it streams to
     those who watch also when it is asked for a whole answer (`invoke`); with `streaming=False`, it never does
-    then. Without either, it does for event streams and not for handlers.
+    then. Without either, it does for event streams and not for handlers. `callbacks` and `streaming` may be
+    set later, too: they count from the next run on.
     """
 
     _takes_whole = True
 
     provider_name: str | None = None
     """Who runs the model, for those who watch: `"openai"`, say."""
+    callbacks: Sequence[Any] | None = None
+    """Handlers that are told of its own runs."""
+    streaming: bool | None = None
+    """Whether it streams to those who watch when it is asked for a whole answer; None if they say."""
 
     _stream: Any = None
     _generate: Any = None
@@ -55,8 +62,15 @@ class LanguageModel(Runnable[Input, Output]):
         self.streaming = streaming
         self._own_tags = list(tags)
         self._own_metadata = dict(metadata or {})
-        self._own_watchers = watchers_of(callbacks or ())
-        self._streams_answer = streaming
+        watchers_of(callbacks or ())
+
+    @property
+    def _own_watchers(self) -> tuple[Watcher, ...]:  # type: ignore[override]
+        return () if self.callbacks is None else watchers_of(self.callbacks)
+
+    @property
+    def _streams_answer(self) -> bool | None:  # type: ignore[override]
+        return self.streaming
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -98,10 +112,10 @@ class LanguageModel(Runnable[Input, Output]):
         """The answers to several requests with what the model says of them, and the tokens that they took.
 
         A text model's requests are texts, a chat model's lists of messages. 16 run at once; the first error
-        ends the others and is raised. See `LLMResult`.
+        ends the others and is raised. See `LLMResult`. Raises `InputError` for a text in place of the list.
         """
         config = called_with(callbacks, tags, metadata, run_name)
-        scope, calls = enter_batch(self, inputs, config, SyncHost(), with_stop(stop, kwargs))
+        scope, calls = enter_batch(self, _several(inputs), config, SyncHost(), with_stop(stop, kwargs))
         return run_sync(scope, self._results(scope, calls))
 
     async def agenerate(
@@ -117,7 +131,7 @@ class LanguageModel(Runnable[Input, Output]):
     ) -> LLMResult:
         """`generate`, in the caller's event loop."""
         config = called_with(callbacks, tags, metadata, run_name)
-        scope, calls = enter_batch(self, inputs, config, async_host(), with_stop(stop, kwargs))
+        scope, calls = enter_batch(self, _several(inputs), config, async_host(), with_stop(stop, kwargs))
         return await self._results(scope, calls)
 
     def generate_prompt(self, prompts: Sequence[Any], *args: Any, **kwargs: Any) -> LLMResult:
@@ -164,6 +178,13 @@ class LanguageModel(Runnable[Input, Output]):
         host = scope.here
         run = host.call if self._generate_kind == "call" else host.wait
         return await run(scope, self._generate, request, **kwargs)
+
+
+def _several(inputs: Sequence[Input]) -> Sequence[Input]:
+    """The requests of a `generate`, which a text alone is not: each of its letters would be one."""
+    if isinstance(inputs, str):
+        raise InputError("generate() takes a list of requests. Of one, call invoke(), or write it as [text].")
+    return inputs
 
 
 def called_with(
