@@ -263,6 +263,49 @@ def test_an_error_that_quotes_an_answer_is_not_shown_unless_asked(traces: Traces
     assert traces.named("again").status.description
 
 
+def test_an_error_because_of_one_that_quotes_is_not_shown_either(traces: Traces, colour: Colour) -> None:
+    def parse(value: Any) -> Any:
+        raise OutputParserException(f"No date: {value}")
+
+    def because(value: Any) -> Any:
+        try:
+            parse(value)
+        except OutputParserException as error:
+            raise ValueError("no answer") from error
+
+    def meanwhile(value: Any) -> Any:
+        try:
+            parse(value)
+        except OutputParserException:
+            return {}["answer"]
+
+    def group(value: Any) -> Any:
+        raise ExceptionGroup("answers", [ValueError(), OutputParserException(value)])
+
+    def apart(value: Any) -> Any:
+        try:
+            parse(value)
+        except OutputParserException:
+            raise ValueError("no answer") from None
+
+    def refuse(value: Any) -> Any:
+        raise ToolException(f"There is no {value}.")
+
+    for step in (because, meanwhile, group, apart, refuse):
+        with pytest.raises(Exception):
+            colour.invoke(RunnableLambda(step), "secret", traces.config())
+    assert [span.name for span in traces.spans if "secret" in span.to_json()] == []
+    assert [span.name for span in traces.spans if span.status.description] == ["apart"]
+
+
+def test_an_error_that_is_its_own_cause(traces: Traces) -> None:
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    with pytest.raises(ValueError, match="one"):
+        RunnableLambda(raising(one)).invoke(1, traces.config())
+    assert traces.named("raises").status.description == "one"
+
+
 def test_retries_are_told(traces: Traces, colour: Colour) -> None:
     model = Chat([[Flooded("wet")], ["dry"]])
     step = model.with_retry(wait_exponential_jitter=False).with_config(run_name="tries")
@@ -402,3 +445,24 @@ def test_what_cannot_be_shown_disturbs_nothing(traces: Traces, colour: Colour) -
     assert "gen_ai.input.messages" not in traces.said("chat m1")
     colour.invoke(length, {"river": "\ud800"}, config)
     assert "km" in traces.said("execute_tool length")["gen_ai.tool.call.result"]
+
+
+def test_what_cannot_say_what_it_is_disturbs_nothing(traces: Traces, colour: Colour) -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    class Unnamed(FakeChatModel):
+        @property
+        def model_name(self) -> str:
+            raise RuntimeError("not loaded")
+
+    def work(value: Any) -> Any:
+        dispatch_custom_event("half", Mute())
+        return value
+
+    assert colour.invoke(RunnableLambda(work), 1, traces.config(capture_content=True)) == 1
+    [event] = traces.named("work").events
+    assert dict(event.attributes or {}) == {"millstream.event.data": "<Mute>"}
+    assert colour.invoke(Unnamed(["a"]), "q", traces.config()).text == "a"
+    assert traces.named("chat Unnamed")

@@ -7,6 +7,7 @@ their text is kept at github.com/open-telemetry/semantic-conventions-genai. What
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from millstream.kernel.scope import Scope
@@ -141,9 +142,10 @@ def _metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _model(step: Step) -> str | None:
     for name in ("model_name", "model"):
-        model = getattr(step, name, None)
-        if isinstance(model, str) and model:
-            return model
+        with suppress(Exception):  # a property of the user's, which must not end the run
+            model = getattr(step, name, None)
+            if isinstance(model, str) and model:
+                return model
     return None
 
 

@@ -46,11 +46,12 @@ def of_output(scope: Scope, output: Any) -> Attributes:
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON; what JSON cannot hold is shown as text."""
-    try:
+    """A value as JSON; what JSON cannot hold is shown as text, or as its type if it has no text either."""
+    with suppress(Exception):
         return msgspec.json.encode(value, enc_hook=str).decode()
-    except Exception:
+    with suppress(Exception):
         return str(value)
+    return f"<{type(value).__name__}>"
 
 
 def _asked(scope: Scope, input: Any) -> Attributes:

@@ -10,6 +10,7 @@ opened a span of its own around the call, it is that one, which is below the run
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import Token
 from time import perf_counter
@@ -26,7 +27,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from millstream.errors import Cancelled, InputError, OutputParserException
+from millstream.errors import Cancelled, InputError, OutputParserException, ToolException
 from millstream.kernel.scope import Scope
 from millstream.kernel.stage import ENOUGH
 from millstream.otel import attributes, content
@@ -34,8 +35,8 @@ from millstream.otel import attributes, content
 #: What ends a run early and is no error of it: somebody did not want the rest.
 _CANCELS = (GeneratorExit, Cancelled, asyncio.CancelledError, KeyboardInterrupt)
 
-# The texts of these quote what a model or a user said.
-_QUOTING = (InputError, OutputParserException)
+# The texts of these quote what a model or a user said, or are what a tool answers.
+_QUOTING = (InputError, OutputParserException, ToolException)
 
 # Under this name a context holds the span of the run whose user's code it belongs to.
 _RUN = otel.create_key("millstream-run")
@@ -154,7 +155,7 @@ class Spans:
     def _record(self, span: Span, error: BaseException) -> None:
         kind = attributes.error_type(error)
         span.set_attribute("error.type", kind)
-        if isinstance(error, _QUOTING) and not self._captures:
+        if not self._captures and any(isinstance(each, _QUOTING) for each in _shown_with(error)):
             span.add_event("exception", {"exception.type": kind})
             span.set_status(Status(StatusCode.ERROR))
             return
@@ -187,6 +188,20 @@ class Spans:
                 return caller if caller.get(_RUN) is above.span else above.context
             run = run.parent
         return caller
+
+
+def _shown_with(error: BaseException) -> Iterator[BaseException]:
+    """The errors whose texts its stack trace shows: its own, and those that led to it or are a part of it."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        left += (each.__cause__, None if each.__suppress_context__ else each.__context__)
+        left += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
 
 
 _CLIENTS = attributes.MODELS | {"retriever"}
