@@ -7,6 +7,8 @@ meaning or goes; new fields and new events do not change it, so readers ignore w
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -292,13 +294,31 @@ def encode_event(event: RunEvent) -> bytes:
     """
     try:
         return msgspec.json.encode(event, enc_hook=_plain)
-    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
-        # Half characters, keys that are no texts, numbers of more than 64 bits: the slow way.
-        plain = msgspec.to_builtins(event, enc_hook=_plain, builtin_types=(int,), str_keys=True)
-        return json.dumps(plain, default=repr, skipkeys=True).encode()
+    except Exception:
+        # Half characters, keys that are no texts, numbers of more than 64 bits, lists in themselves.
+        names = event.__struct_fields__
+        fields = [("type", event.type), *((name, getattr(event, name)) for name in names)]
+        return f"{{{','.join(f'{json.dumps(name)}:{_encoded(value)}' for name, value in fields)}}}".encode()
+
+
+def _encoded(value: Any) -> str:
+    """A value as JSON, the slow way that takes any; what is not a number is null, as in the fast way."""
+    with suppress(Exception):
+        plain = msgspec.to_builtins(value, enc_hook=_plain, builtin_types=(int,), str_keys=True)
+        text = json.dumps(plain, default=repr, skipkeys=True)
+        return json.dumps(json.loads(text, parse_constant=lambda _: None))
+    return json.dumps(_said(repr, value))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseException):
-        return {"type": type(value).__name__, "message": str(value)}
-    return repr(value)
+        return {"type": type(value).__name__, "message": _said(str, value)}
+    return _said(repr, value)
+
+
+def _said(say: Callable[[Any], str], value: Any) -> str:
+    """What a value says of itself, by code that may be a user's; or its type, if that fails."""
+    try:
+        return say(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
