@@ -39,6 +39,15 @@ def talking(x):
 talks = RunnableLambda(talking) | answer
 
 
+def raw(x):
+    sys.stdout.reconfigure(line_buffering=True)
+    for byte in "süß\\n".encode():
+        sys.stdout.buffer.write(bytes([byte]))
+    sys.stderr.buffer.write(b"aside\\n")
+    sys.stdout.writelines(["one\\n", "two\\n"])
+    return sys.stdout.isatty()
+
+
 def wait(name):
     while not Path(name).exists():
         time.sleep(0.005)
@@ -327,6 +336,15 @@ def test_what_the_chain_prints_stands_above() -> None:
         assert rows[:3] == ["imported", "said hi", "aside"]
         assert [row[0] for row in rows[3:-1]] == [*" ✓✓✓✓✓"]
         assert rows[-1] == "Two words."
+
+
+def test_stdout_has_all_that_a_program_asks_of_it() -> None:
+    with Terminal(REAL, "run", "chains:raw", "hi", "--events") as terminal:
+        assert terminal.end() == 0
+        rows = terminal.screen.splitlines()
+        assert rows[:5] == ["imported", "süß", "aside", "one", "two"]
+        assert rows[5].split() == ["step", "kind", "first", "time"]
+        assert rows[-1] == "true"
 
 
 def test_a_failure_is_marked_and_told(folder: Path) -> None:

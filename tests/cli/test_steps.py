@@ -223,6 +223,10 @@ def test_narrow_windows_leave_columns_out() -> None:
         shown(steps, width)
 
 
+def test_a_short_name_leaves_the_heading_whole() -> None:
+    assert shown(begun("f"))[0].split() == ["step", "kind", "time"]
+
+
 def test_low_windows_show_what_is_going_on() -> None:
     steps = begun()
     for n in range(10):

@@ -33,7 +33,7 @@ for _ in range(5000):
         ({"a": {1}, "b": print}, {"a": [1], "b": repr(print)}),
         ({1: "\ud800", "big": 10**30}, {"1": "\ud800", "big": 10**30}),
         (["\ud800", math.nan, -math.inf], ["\ud800", None, None]),
-        ({None: "a"}, "{None: 'a'}"),
+        ({None: "a", (1, 2): "b"}, {"None": "a", "(1, 2)": "b"}),
         (LOOP, "[[...]]"),
         (DEEP, "<list>"),
         ([Mute()], [{"type": "Mute", "message": "<Mute>"}]),

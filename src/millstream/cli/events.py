@@ -1,11 +1,12 @@
 """`millstream run --events`: the steps of a chain while they run, as a tree, or an event a line as JSON."""
 
+import codecs
 import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 
@@ -100,22 +101,23 @@ def _complete(screen: Screen, view: StepView) -> None:
         screen.write_line(json_line(output))
 
 
-class _Printed(io.TextIOBase):
-    """Where the chain prints to while its steps are drawn."""
+class _Drawn(io.BufferedIOBase):
+    """The bytes of what the chain prints, while its steps are drawn: shown above them."""
 
-    def __init__(self, drawer: "Drawer[RunEvent | str]") -> None:
+    def __init__(self, drawer: "Drawer[RunEvent | str]", out: TextIO) -> None:
         self._drawer = drawer
-        self._out = sys.stdout
+        self._out = out
+        # A character may come in two writes.
+        self._text = codecs.getincrementaldecoder("utf-8")("replace")
 
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The terminal's."""
-        return self._out.encoding
+    def writable(self) -> bool:
+        """It is there to be written to."""
+        return True
 
-    def write(self, text: str) -> int:
-        """Have this text shown above the steps."""
-        self._drawer.write(text)
-        return len(text)
+    def write(self, data: Any) -> int:
+        """Have this text shown."""
+        self._drawer.write(self._text.decode(bytes(data)))
+        return len(data)
 
     def isatty(self) -> bool:
         """It is shown by a terminal."""
@@ -129,7 +131,8 @@ class _Printed(io.TextIOBase):
 @contextmanager
 def _printing_into(drawer: "Drawer[RunEvent | str]") -> Iterator[None]:
     """Have what is printed in the block shown above the steps, and not in the midst of them."""
-    printed = _Printed(drawer)
+    # With all that a program may ask of its stdout: `buffer`, say, or `reconfigure`.
+    printed = io.TextIOWrapper(_Drawn(drawer, sys.stdout), "utf-8", "replace", write_through=True)
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(printed))
         if sys.stderr.isatty():

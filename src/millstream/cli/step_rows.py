@@ -22,6 +22,7 @@ _MARKS: dict[State, tuple[str, str]] = {
     "error": ("✗", "red"),
     "cancelled": ("○", "magenta"),
 }
+_STEP = "step"
 _HEADINGS = {"kind": "kind", "first": "first", "time": "time", "tokens": "tokens"}
 #: In which order columns are left out where there is no room for them; the time stays.
 _LEAVE = ("kind", "tokens", "first")
@@ -108,14 +109,14 @@ def _table(shown: Sequence[_Row], width: int) -> list[Text]:
         if any(row.cells[column] for row in shown)
     }
     # The mark and a blank are before the name.
-    name = max(cell_len(row.name) for row in shown)
+    name = max(cell_len(_STEP), *(cell_len(row.name) for row in shown))
     room = width - 2
     for column in _LEAVE:
         if room - _taken(widths) < min(name, _NAME):
             widths.pop(column, None)
     name = max(1, min(name, room - _taken(widths)))
     note = room - name - _taken(widths) - _GAP
-    heading = _joined(Text("  "), "step", name, _HEADINGS, widths)
+    heading = _joined(Text("  "), _STEP, name, _HEADINGS, widths)
     heading.stylize("dim")
     table = [_fitting(heading, width)]
     for row in shown:
