@@ -105,6 +105,7 @@ class _Drawn(io.BufferedIOBase):
     """The bytes of what the chain prints, while its steps are drawn: shown above them."""
 
     def __init__(self, drawer: "Drawer[RunEvent | str]", out: TextIO) -> None:
+        self.name = out.name
         self._drawer = drawer
         self._out = out
         # A character may come in two writes.
