@@ -1,6 +1,7 @@
 import asyncio
 import copy
 import dataclasses
+import gc
 import logging
 import pickle
 import threading
@@ -528,6 +529,41 @@ def test_a_stream_that_is_left(kind: Any, way: str) -> None:
     errors = [args[0] for name, args, _ in handler.calls if name.endswith("_error")]
     assert [type(error) for error in errors] == [GeneratorExit] * 3
     assert handler.names[-3:] == ["on_llm_error", "on_chain_error", "on_chain_error"]
+
+
+@both_recorders
+@pytest.mark.leaks
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python's own complaint
+def test_a_run_whose_loop_is_gone_has_its_end(kind: Any, caplog: Any) -> None:
+    handler = kind()
+    loop = asyncio.new_event_loop()
+    stream = chain().astream({"x": 1}, {"callbacks": [handler]})
+    loop.run_until_complete(anext(stream))
+    loop.close()
+    del stream
+    gc.collect()
+    handler.check()
+    assert handler.names[-3:] == ["on_llm_error", "on_chain_error", "on_chain_error"]
+    assert caplog.records == []
+
+
+@pytest.mark.leaks
+@pytest.mark.filterwarnings("ignore")  # Python's own complaints
+def test_nothing_is_kept_of_what_a_loop_left_behind() -> None:
+    handler = Recorder()
+
+    async def peek() -> None:
+        async for _ in chain().astream({"x": 1}, {"callbacks": [handler]}):
+            break
+
+    for _ in range(3):
+        # It is closed before it comes to close what the `break` has left.
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(peek())
+        loop.close()
+    gc.collect()
+    watcher = handler.watcher()
+    assert (len(watcher._runs), len(watcher._by_id)) == (0, 0)
 
 
 @both_recorders

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from millstream.callbacks.calls import Call, end_of, error_of, id_of, start_of, token_of
 from millstream.callbacks.retry_state import Outcome, RetryState
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 class _Told:
     """A run that the handler was told of: what all calls share, and the scope that they are made in."""
 
-    __slots__ = ("aside", "inside", "is_late", "parent", "shared")
+    __slots__ = ("__weakref__", "aside", "inside", "is_late", "parent", "shared")
 
     def __init__(self, scope: Scope, parent: _Told | None = None, *, is_late: bool = False) -> None:
         self.aside = scope.aside()
         self.parent = parent
         #: The runs inside it that were told of, and are not over.
-        self.inside: dict[Scope, _Told] = {}
+        self.inside: WeakKeyDictionary[Scope, _Told] = WeakKeyDictionary()
         self.shared: dict[str, Any] = {
             "run_id": id_of(scope),
             "parent_run_id": id_of(scope.parent),
@@ -45,8 +46,9 @@ class HandlerWatcher:
 
     def __init__(self, handler: BaseCallbackHandler) -> None:
         self.handler = handler
-        self._runs: dict[Scope, _Told] = {}
-        self._by_id: dict[str, _Told] = {}
+        # A run whose end nobody can tell, since its event loop is gone, is forgotten with its scope.
+        self._runs: WeakKeyDictionary[Scope, _Told] = WeakKeyDictionary()
+        self._by_id: WeakValueDictionary[str, _Told] = WeakValueDictionary()
         #: The methods that have raised, and were reported.
         self._reported: set[str] = set()
 
@@ -84,15 +86,8 @@ class HandlerWatcher:
             "metadata": scope.metadata,
         }
         call = Call("on_custom_event", "ignore_custom_event", (name, data), {})
-        if may_await:
-            await self._call(run, call)
-            return
-        # From a plain function: where the run's own host would suspend, this one blocks.
-        host = run.aside.host = SyncHost()
-        try:
-            await self._call(run, call)
-        finally:
-            host.close()
+        # Else from a plain function.
+        await (self._call if may_await else self._call_blocking)(run, call)
 
     async def retried(self, scope: Scope, attempt: int, error: BaseException) -> None:
         """See `Watcher`."""
@@ -133,7 +128,7 @@ class HandlerWatcher:
         finally:
             if run.is_late and input is not NOTHING:
                 call.more["inputs"] = input
-            await self._call(run, call)
+            await (self._call if _can_await(run.aside) else self._call_blocking)(run, call)
 
     async def _close_inside(self, run: _Told) -> None:
         """Tell of runs whose stream was dropped inside this one: the event loop has yet to close them.
@@ -145,6 +140,14 @@ class HandlerWatcher:
             if reason is not None:
                 inner.aside.host = run.aside.host  # its own may be in a loop that stands still
                 await self.failed(scope, NOTHING, reason)
+
+    async def _call_blocking(self, run: _Told, call: Call) -> None:
+        """The same where nothing can be awaited: if the run's own host would suspend, this one blocks."""
+        host = run.aside.host = SyncHost()
+        try:
+            await self._call(run, call)
+        finally:
+            host.close()
 
     async def _call(self, run: _Told, call: Call) -> bool:
         """Call a method of the handler. False if there is none, and another one may be called instead."""
@@ -171,3 +174,12 @@ class HandlerWatcher:
             self._reported.add(method)
             name = type(self.handler).__name__
             report("%s.%s raised. What it raises from now on is not logged.", name, method)
+
+
+def _can_await(scope: Scope) -> bool:
+    """Whether its event loop still runs: not if the garbage collector closes what was left in one."""
+    if not scope.here.is_async:
+        return True
+    import asyncio  # it is loaded already
+
+    return asyncio._get_running_loop() is not None

@@ -161,7 +161,7 @@ class Around(Protocol):
         ...
 
 
-class Scope(msgspec.Struct, eq=False):
+class Scope(msgspec.Struct, eq=False, weakref=True):
     """One run of one step. `step` is what runs, `parent` the scope that it runs in, None at the top."""
 
     step: "Step"
