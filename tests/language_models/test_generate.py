@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -20,6 +21,7 @@ from millstream import (
     UsageMetadata,
 )
 from millstream.testing import FakeChatModel, FakeLLM
+from tests.callbacks.recording import Recorder
 
 
 def test_models_are_callable() -> None:
@@ -114,6 +116,16 @@ def test_usage_that_no_model_told_is_estimated_and_says_so(is_async: bool) -> No
 def test_an_error_in_one_request_is_raised(is_async: bool) -> None:
     with pytest.raises(ValueError, match="dam"):
         run(FakeLLM(["a", [ValueError("dam")]]), is_async, ["1", "2"])
+
+
+@both
+def test_runs_have_the_name_and_the_first_the_id_that_are_given(is_async: bool) -> None:
+    handler, given = Recorder(), uuid4()
+    model = FakeChatModel(["a"], callbacks=[handler])
+    run(model, is_async, [[HumanMessage("q")]] * 2, run_name="ask", run_id=given)
+    starts = [kwargs for _, kwargs in handler.of("on_chat_model_start")]
+    assert [start["name"] for start in starts] == ["ask", "ask"]
+    assert [start["run_id"] == given for start in starts].count(True) == 1
 
 
 def test_no_requests() -> None:

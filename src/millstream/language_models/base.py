@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, cast
+from uuid import UUID
 
 from millstream.errors import InputError
 from millstream.kernel.drive import run_sync
@@ -107,14 +108,17 @@ class LanguageModel(Runnable[Input, Output]):
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         run_name: str | None = None,
+        run_id: UUID | str | None = None,
         **kwargs: Any,
     ) -> LLMResult:
         """The answers to several requests with what the model says of them, and the tokens that they took.
 
         A text model's requests are texts, a chat model's lists of messages. 16 run at once; the first error
-        ends the others and is raised. See `LLMResult`. Raises `InputError` for a text in place of the list.
+        ends the others and is raised. `run_id` is that of the first. See `LLMResult`.
+
+        Raises `InputError` for a text in place of the list.
         """
-        config = called_with(callbacks, tags, metadata, run_name)
+        config = called_with(callbacks, tags, metadata, run_name, run_id)
         scope, calls = enter_batch(self, _several(inputs), config, SyncHost(), with_stop(stop, kwargs))
         return run_sync(scope, self._results(scope, calls))
 
@@ -127,10 +131,11 @@ class LanguageModel(Runnable[Input, Output]):
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         run_name: str | None = None,
+        run_id: UUID | str | None = None,
         **kwargs: Any,
     ) -> LLMResult:
         """`generate`, in the caller's event loop."""
-        config = called_with(callbacks, tags, metadata, run_name)
+        config = called_with(callbacks, tags, metadata, run_name, run_id)
         scope, calls = enter_batch(self, _several(inputs), config, async_host(), with_stop(stop, kwargs))
         return await self._results(scope, calls)
 
@@ -192,9 +197,16 @@ def called_with(
     tags: Sequence[str] | None,
     metadata: Mapping[str, Any] | None,
     run_name: str | None = None,
+    run_id: UUID | str | None = None,
 ) -> RunnableConfig:
     """The config that a call's keywords stand for."""
-    given = {"callbacks": callbacks, "tags": tags, "metadata": metadata, "run_name": run_name}
+    given = {
+        "callbacks": callbacks,
+        "tags": tags,
+        "metadata": metadata,
+        "run_name": run_name,
+        "run_id": run_id,
+    }
     return cast("RunnableConfig", {key: value for key, value in given.items() if value is not None})
 
 
