@@ -391,8 +391,55 @@ def test_each_handler_has_one_watcher() -> None:
     assert one == other
     assert one.watcher() is one.watcher()
     assert one.watcher() is not other.watcher()
-    for copied in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(StdOutCallbackHandler()))):
+    used = StdOutCallbackHandler()
+    used.watcher()
+    for copied in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(used))):
         assert copied.watcher().handler is copied
+
+
+def test_a_handler_that_is_copied_while_it_is_told() -> None:
+    class Copies(Recorder):
+        raise_error = True
+
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            copied.append(copy.copy(self).watcher())
+            self._lock = None  # type: ignore[assignment]
+            copied.append(copy.deepcopy(self).watcher())
+            self._lock = threading.Lock()
+
+    copied: list[HandlerWatcher] = []
+    FakeChatModel(["a"]).invoke("q", {"callbacks": [Copies()]})
+    assert [len(each._runs) for each in copied] == [0, 0]
+
+
+def test_threads_that_are_first_at_once_find_one_watcher(monkeypatch: Any) -> None:
+    both, found = threading.Barrier(2), []
+
+    class Slow(HandlerWatcher):
+        def __init__(self, handler: Any) -> None:
+            both.wait(10)
+            super().__init__(handler)
+
+    monkeypatch.setattr("millstream.callbacks.handlers.HandlerWatcher", Slow)
+    handler = Recorder()
+    threads = [threading.Thread(target=lambda: found.append(handler.watcher())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1]
+
+
+def test_a_handler_may_have_a_watcher_of_its_own(colour: Colour) -> None:
+    class Watches(Recorder):
+        def __init__(self) -> None:
+            super().__init__()
+            self._watcher = "of files"
+
+    handler = Watches()
+    colour.invoke(chain(), {"x": 1}, {"callbacks": [handler]})
+    handler.check()
+    assert handler._watcher == "of files"
 
 
 # --- what it costs --------------------------------------------------------------------------------------

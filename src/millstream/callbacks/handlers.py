@@ -14,6 +14,9 @@ from millstream.documents import Document
 from millstream.messages import BaseMessage
 from millstream.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
 
+# Where a handler keeps its watcher: under a name that no subclass has for something else.
+_WATCHER = "_millstream_watcher"
+
 
 class BaseCallbackHandler:
     """Is told what happens in runs, by the methods that a subclass writes: `def` or `async def`, in any mix.
@@ -53,9 +56,13 @@ class BaseCallbackHandler:
 
     def watcher(self) -> HandlerWatcher:
         """Who watches runs for this handler, for the library: one for each handler."""
-        held = vars(self).get("_watcher")
-        if held is None or held.handler is not self:  # a copy took its original's along
-            held = vars(self)["_watcher"] = HandlerWatcher(self)
+        held: HandlerWatcher | None = vars(self).get(_WATCHER)
+        if held is not None and held.handler is not self:
+            vars(self).pop(_WATCHER, None)  # a copy took its original's along
+            held = None
+        if held is None:
+            # Threads may come here at once: the first one's counts.
+            held = vars(self).setdefault(_WATCHER, HandlerWatcher(self))
         return held
 
     def _written(self, name: str) -> Callable[..., Any] | None:

@@ -52,6 +52,10 @@ class HandlerWatcher:
         #: The methods that have raised, and were reported.
         self._reported: set[str] = set()
 
+    def __reduce__(self) -> Any:
+        """Of a handler that is copied or pickled, the runs stay behind."""
+        return HandlerWatcher, (self.handler,)
+
     def sees_items(self, scope: Scope) -> bool:
         """See `Watcher`: of models only, and if the handler wants their tokens."""
         return (
