@@ -57,13 +57,13 @@ class BaseCallbackHandler:
     def watcher(self) -> HandlerWatcher:
         """Who watches runs for this handler, for the library: one for each handler."""
         held: HandlerWatcher | None = vars(self).get(_WATCHER)
-        if held is not None and held.handler is not self:
+        if held is not None and held.handler is self:
+            return held
+        if held is not None:
             vars(self).pop(_WATCHER, None)  # a copy took its original's along
-            held = None
-        if held is None:
-            # Threads may come here at once: the first one's counts.
-            held = vars(self).setdefault(_WATCHER, HandlerWatcher(self))
-        return held
+        # Threads may come here at once: the first one's counts.
+        first: HandlerWatcher = vars(self).setdefault(_WATCHER, HandlerWatcher(self))
+        return first
 
     def _written(self, name: str) -> Callable[..., Any] | None:
         """The method of that name; None if nobody wrote one."""
