@@ -1,6 +1,7 @@
 """What the side-by-side suite cannot say: configs, errors, bounds, and what is ours alone."""
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -25,10 +26,11 @@ from millstream import (
     RunnableParallel,
     RunnablePassthrough,
     RunnableSequence,
+    StrOutputParser,
     chain,
 )
 from millstream.kernel.scope import Scope, current_scope
-from millstream.testing import VirtualClock, run_virtual
+from millstream.testing import FakeChatModel, VirtualClock, run_virtual
 from tests.conftest import Colour
 
 
@@ -619,3 +621,24 @@ def test_only_the_last_state_of_what_grows_is_kept():
 
     assert (RunnableGenerator(grow) | RunnableLambda(len)).invoke("x") == 1
     assert most <= 3
+
+
+@pytest.mark.leaks
+@pytest.mark.filterwarnings("ignore")  # Python's own complaints
+def test_listeners_are_told_of_a_run_whose_loop_is_gone_and_keep_nothing_of_it(caplog):
+    ended = []
+
+    async def told(run):
+        ended.append(type(run.error))
+
+    chain = (FakeChatModel([["a", "b"]]) | StrOutputParser()).with_listeners(on_error=told)
+
+    loop = asyncio.new_event_loop()
+    stream = chain.astream("x")
+    loop.run_until_complete(anext(stream))
+    loop.close()
+    del stream
+    gc.collect()
+    assert len(chain._bound_watchers[0]._started) == 0
+    assert caplog.records == []
+    assert ended == [GeneratorExit]

@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from millstream.callbacks.calls import Call, end_of, error_of, id_of, start_of, token_of
 from millstream.callbacks.retry_state import Outcome, RetryState
-from millstream.kernel.host import SyncHost
 from millstream.kernel.scope import Scope
 from millstream.kernel.sources import NOTHING
 from millstream.kernel.telling import report, tell
@@ -90,8 +89,7 @@ class HandlerWatcher:
             "metadata": scope.metadata,
         }
         call = Call("on_custom_event", "ignore_custom_event", (name, data), {})
-        # Else from a plain function.
-        await (self._call if may_await else self._call_blocking)(run, call)
+        await self._call(run, call, may_await=may_await)
 
     async def retried(self, scope: Scope, attempt: int, error: BaseException) -> None:
         """See `Watcher`."""
@@ -132,7 +130,7 @@ class HandlerWatcher:
         finally:
             if run.is_late and input is not NOTHING:
                 call.more["inputs"] = input
-            await (self._call if _can_await(run.aside) else self._call_blocking)(run, call)
+            await self._call(run, call)
 
     async def _close_inside(self, run: _Told) -> None:
         """Tell of runs whose stream was dropped inside this one: the event loop has yet to close them.
@@ -145,15 +143,7 @@ class HandlerWatcher:
                 inner.aside.host = run.aside.host  # its own may be in a loop that stands still
                 await self.failed(scope, NOTHING, reason)
 
-    async def _call_blocking(self, run: _Told, call: Call) -> None:
-        """The same where nothing can be awaited: if the run's own host would suspend, this one blocks."""
-        host = run.aside.host = SyncHost()
-        try:
-            await self._call(run, call)
-        finally:
-            host.close()
-
-    async def _call(self, run: _Told, call: Call) -> bool:
+    async def _call(self, run: _Told, call: Call, *, may_await: bool = True) -> bool:
         """Call a method of the handler. False if there is none, and another one may be called instead."""
         handler = self.handler
         if getattr(handler, call.ignored_by):
@@ -163,7 +153,8 @@ class HandlerWatcher:
             return False
         try:
             keywords = {**run.shared, **call.more}
-            await tell(run.aside, method, call.args, keywords, in_place=handler.run_inline)
+            in_place = handler.run_inline
+            await tell(run.aside, method, call.args, keywords, in_place=in_place, may_await=may_await)
         except Exception as error:
             if call.instead is not None and isinstance(error, NotImplementedError):
                 return False
@@ -178,12 +169,3 @@ class HandlerWatcher:
             self._reported.add(method)
             name = type(self.handler).__name__
             report("%s.%s raised. What it raises from now on is not logged.", name, method)
-
-
-def _can_await(scope: Scope) -> bool:
-    """Whether its event loop still runs: not if the garbage collector closes what was left in one."""
-    if not scope.here.is_async:
-        return True
-    import asyncio  # it is loaded already
-
-    return asyncio._get_running_loop() is not None

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from millstream.kernel.host import SyncHost
 from millstream.kernel.scope import Scope, user_context
 
 
@@ -14,12 +15,35 @@ async def tell(
     kwargs: Mapping[str, Any],
     *,
     in_place: bool = False,
+    may_await: bool = True,
 ) -> None:
     """Call a user's function, of either colour, from a run in either colour. What it raises is raised.
 
     `scope` is the run's `aside()`. A plain function has a worker thread under async verbs, unless it is to
-    run `in_place`.
+    run `in_place`. Where nothing can be awaited it blocks: without `may_await`, and where the event loop has
+    gone and the garbage collector closes what was left in it.
     """
+    if may_await and _can_await(scope):
+        await _call(scope, function, args, kwargs, in_place)
+        return
+    host = scope.host = SyncHost()
+    try:
+        await _call(scope, function, args, kwargs, in_place)
+    finally:
+        host.close()
+
+
+def _can_await(scope: Scope) -> bool:
+    if not scope.here.is_async:
+        return True
+    import asyncio  # it is loaded already
+
+    return asyncio._get_running_loop() is not None
+
+
+async def _call(
+    scope: Scope, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], in_place: bool
+) -> None:
     host = scope.here
     if inspect.iscoroutinefunction(function):
         await host.wait(scope, function, *args, **kwargs)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -46,7 +47,8 @@ class Listeners:
         self._on_start = on_start
         self._on_end = on_end
         self._on_error = on_error
-        self._started: dict[Scope, float] = {}
+        # A run whose end nobody can tell, since its event loop is gone, is forgotten with its scope.
+        self._started: WeakKeyDictionary[Scope, float] = WeakKeyDictionary()
 
     makes_stream = False
 

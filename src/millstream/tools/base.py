@@ -14,6 +14,7 @@ from typing import Any, Literal
 from millstream.errors import ConfigError, ToolException, ToolInputError
 from millstream.kernel.scope import Scope, watchers_of
 from millstream.kernel.sources import NOTHING, Source, gathered, merge
+from millstream.kernel.stage import Watcher
 from millstream.messages import ToolCall
 from millstream.messages.calls import is_tool_call
 from millstream.runnables.fields import fill
@@ -80,7 +81,11 @@ class BaseTool(Runnable[ToolInput, Any]):
         self._transforms = self._takes_whole = yields  # type: ignore[misc]
         self._own_tags = list(self.tags or ())
         self._own_metadata = dict(self.metadata or {})
-        self._own_watchers = watchers_of(self.callbacks or ())
+        watchers_of(self.callbacks or ())
+
+    @property
+    def _own_watchers(self) -> tuple[Watcher, ...]:  # type: ignore[override]
+        return () if self.callbacks is None else watchers_of(self.callbacks)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
