@@ -1,54 +1,74 @@
-"""The typed events as JSON: whatever a program hands around, a line is JSON."""
+"""Typed events as JSON: whatever users put into them."""
 
 import json
-import math
 from typing import Any
 
 import pytest
 
-from millstream import encode_event
-from millstream.events import RunDone, RunFailed
+from millstream import CustomEvent, HumanMessage, RunFailed, encode_event
 
 
-class Mute(Exception):
-    """Has no words for itself."""
+class Mute:
+    def __repr__(self) -> str:
+        raise ValueError("not a word")
 
+
+class MuteError(Exception):
     def __str__(self) -> str:
-        raise RuntimeError("no words")
-
-    __repr__ = __str__
+        raise ValueError("not a word")
 
 
-LOOP: list[Any] = []
-LOOP.append(LOOP)
-DEEP: Any = []
-for _ in range(5000):
-    DEEP = [DEEP]
+def _circle() -> Any:
+    circle: list[Any] = []
+    circle.append(circle)
+    return circle
+
+
+def _deep() -> Any:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    return deep
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def decoded(event: Any) -> Any:
+    encoded = encode_event(event)
+    assert b"\n" not in encoded
+    return json.loads(encoded, parse_constant=_no_constant)
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("data", "expected"),
     [
-        ({"a": 1}, {"a": 1}),
-        ({"a": {1}, "b": print}, {"a": [1], "b": repr(print)}),
-        ({1: "\ud800", "big": 10**30}, {"1": "\ud800", "big": 10**30}),
-        (["\ud800", math.nan, -math.inf], ["\ud800", None, None]),
-        ({None: "a", (1, 2): "b"}, {"None": "a", "(1, 2)": "b"}),
-        (LOOP, "[[...]]"),
-        (DEEP, "<list>"),
-        ([Mute()], [{"type": "Mute", "message": "<Mute>"}]),
-        ({"\ud800": object}, {"\ud800": repr(object)}),
+        pytest.param(HumanMessage("x"), {"type": "human", "content": "x"}, id="message"),
+        pytest.param(ValueError("x"), {"type": "ValueError", "message": "x"}, id="error"),
+        pytest.param(len, repr(len), id="object"),
+        pytest.param(b"a", "YQ==", id="bytes"),
+        pytest.param(float("nan"), None, id="nan"),
+        pytest.param(2**70, 2**70, id="large number"),
+        pytest.param({(1, 2): 3}, {"(1, 2)": 3}, id="key"),
+        pytest.param("\ud800", "\ud800", id="half a character"),
+        pytest.param({"\ud800": {1}}, {"\ud800": [1]}, id="half a key"),
+        pytest.param({1: "\ud800", None: "a"}, {"1": "\ud800", "None": "a"}, id="keys that are no texts"),
+        pytest.param(["\ud800", float("inf")], ["\ud800", None], id="half a character, infinity"),
+        pytest.param(2**20_000, "<int>", id="number without end"),
+        pytest.param(_circle(), "[[...]]", id="circle"),
+        pytest.param({"a": _circle()}, "{'a': [[...]]}", id="circle inside"),
+        pytest.param(_deep(), "<list>", id="deep"),
+        pytest.param([Mute(), 1], ["<Mute>", 1], id="mute"),
+        pytest.param(MuteError(), {"type": "MuteError", "message": "<MuteError>"}, id="mute error"),
     ],
-    ids=["plain", "shown", "half", "numbers", "keys", "loop", "deep", "mute", "half-key"],
 )
-def test_whatever_a_run_answers_is_json(output: Any, said: Any) -> None:
-    line = encode_event(RunDone(run_id="r", seq=3, time=1.5, duration=0.5, output=output))
-    assert b"\n" not in line
-    told = json.loads(line, parse_constant=pytest.fail)
-    assert (told["type"], told["seq"], told["time"], told["run_id"]) == ("done", 3, 1.5, "r")
-    assert told["output"] == said
+def test_whatever_an_event_holds_is_json(data: Any, expected: Any) -> None:
+    event = CustomEvent(run_id="r", name="mine", data=data, seq=3, time=1.5)
+    told = decoded(event)
+    assert (told["type"], told["run_id"], told["seq"], told["data"]) == ("custom", "r", 3, expected)
 
 
-def test_an_error_that_has_no_words() -> None:
-    told = json.loads(encode_event(RunFailed(run_id="r", duration=0.5, error=Mute())))
-    assert told["error"] == {"type": "Mute", "message": "<Mute>"}
+def test_errors_are_their_type_and_text() -> None:
+    event = decoded(RunFailed(run_id="r", error=KeyError("dam")))
+    assert (event["type"], event["error"]) == ("error", {"type": "KeyError", "message": "'dam'"})
