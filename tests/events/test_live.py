@@ -1,6 +1,7 @@
 """Runs with projections: what they give, in every colour, and in all the ways they can be cut short."""
 
 import asyncio
+import concurrent.futures
 import gc
 import threading
 import time
@@ -52,6 +53,8 @@ from millstream import (
     dispatch_custom_event,
     tool,
 )
+from millstream.kernel.drive import drive
+from millstream.kernel.timeline import Timeline
 from millstream.testing import FakeChatModel, FakeLLM
 from tests.events.chains import Case
 from tests.events.opened import WAYS, Way
@@ -222,6 +225,23 @@ def test_tool_calls_grow(way: Way) -> None:
     way.run(test())
 
 
+def test_a_call_whose_name_comes_late_begins_with_it(way: Way) -> None:
+    chunks = [ToolCallChunk(None, '{"riv', "c1", 0), ToolCallChunk("depth", 'er": "Po"}', None, 0)]
+    answer = [AIMessageChunk("", tool_call_chunks=[chunk]) for chunk in chunks]
+
+    async def test() -> None:
+        async with way.start(FakeChatModel([answer]), "q") as run:
+            events, _ = await story(run)
+            calls = [event for event in events if event.type.startswith("tool_call")]
+            assert [type(event) for event in calls] == [
+                *(ToolCallStarted, ToolCallDelta, ToolCallDelta, ToolCallReady)
+            ]
+            assert [(event.args, event.piece) for event in calls[1:3]] == [('{"riv', 0), ('er": "Po"}', 1)]
+            assert (await run.all("tool_calls"))[-1].args == {"river": "Po"}
+
+    way.run(test())
+
+
 def test_calls_that_cannot_be_read_say_so(way: Way) -> None:
     async def test() -> None:
         async with way.start(FakeChatModel([_fragments('{"river": ', "oops")]), "q") as run:
@@ -291,9 +311,12 @@ def test_reasoning_is_told_apart_from_text(way: Way) -> None:
     text = AIMessageChunk([{"type": "text", "text": "yes"}])
 
     async def test() -> None:
-        for answer, reasoning in (([thought, "yes"], "hm"), ([block, text], " so")):
+        whole = AIMessageChunk([*block.content, *text.content])
+        for answer, reasoning in (([thought, "yes"], "hm"), ([block, text], " so"), ([whole], " so")):
             async with way.start(FakeChatModel([answer]), "q") as run:
                 events, _ = await story(run)
+                kinds = [type(event) for event in events if type(event) in (ReasoningDelta, TextDelta)]
+                assert kinds == [ReasoningDelta, TextDelta]
                 told = "".join(event.text for event in events if type(event) is ReasoningDelta)
                 assert told == reasoning
                 assert await run.all("text") == ["yes"]
@@ -337,6 +360,22 @@ def test_usage_is_the_sum_over_all_models(way: Way) -> None:
         async with way.start(both, "q") as run:
             await run.answer()
             assert run.usage == UsageMetadata(11, 22)
+
+    way.run(test())
+
+
+def test_the_usage_of_a_stream_that_was_left_behind_is_counted(way: Way) -> None:
+    async def function(text: str) -> str:
+        async for piece in FakeChatModel([["a ", "b "]]).astream(text):
+            return piece.text
+        return ""
+
+    async def test() -> None:
+        async with way.start(RunnableLambda(function), "q") as run:
+            assert await run.answer() == "a "
+            for _ in range(20):  # turns of the loop, which closes the stream
+                await asyncio.sleep(0) if way.is_async else None
+        assert run.usage == UsageMetadata(1, 1, estimated=True)
 
     way.run(test())
 
@@ -403,6 +442,21 @@ def test_a_run_inside_a_run_belongs_to_both(way: Way) -> None:
     assert inner_texts == ["Rivers ", "are ", "lazy."]
 
 
+def test_a_run_inside_that_was_given_the_same_id_has_one_of_its_own(way: Way) -> None:
+    async def function(text: str) -> str:
+        async with chain().astart({"things": text}, {"run_id": "mine"}) as run:
+            assert run.run_id != "mine"
+            return await run.output
+
+    async def test() -> None:
+        async with way.start(RunnableLambda(function), "rivers", {"run_id": "mine"}) as run:
+            events, _ = await story(run)
+            assert (run.run_id, events[0].run_id) == ("mine", "mine")
+            assert await run.answer() == "Rivers are lazy."
+
+    way.run(test())
+
+
 # --- many readers -----------------------------------------------------------------------------------------
 
 
@@ -432,6 +486,31 @@ def test_several_readers_each_see_everything(way: Way) -> None:
             check(third)
 
     way.run(test())
+
+
+def test_what_comes_between_two_looks_of_a_reader_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, ended = threading.Event(), threading.Event()
+    at, finish = Timeline.at, Timeline.finish
+
+    def slow_at(timeline: Timeline, position: int) -> tuple[Any, int]:
+        found = at(timeline, position)
+        if found == (None, 0) and not looked.is_set():
+            looked.set()
+            assert ended.wait(WAIT)
+        return found
+
+    def told_finish(timeline: Timeline) -> None:
+        finish(timeline)
+        ended.set()
+
+    def answer(text: str) -> str:
+        assert looked.wait(WAIT)
+        return text
+
+    monkeypatch.setattr(Timeline, "at", slow_at)
+    monkeypatch.setattr(Timeline, "finish", told_finish)
+    with RunnableLambda(answer).start("q") as run:
+        check(list(run.events))
 
 
 class Counting(BaseChatModel):
@@ -657,6 +736,78 @@ def test_cancel_with_a_reason_of_ones_own(way: Way) -> None:
     way.run(test())
 
 
+def test_a_run_that_was_cancelled_before_it_began_does_nothing(way: Way) -> None:
+    ran: list[str] = []
+
+    async def test() -> None:
+        run = way.start(RunnableLambda(ran.append), "q")
+        run.cancel()
+        async with run:
+            events, error = await story(run)
+            assert [type(event) for event in events] == [RunStarted, RunCancelled]
+            assert isinstance(error, Cancelled)
+        assert not ran
+
+    way.run(test())
+
+
+def test_nothing_is_told_behind_the_end_if_ctrl_c_did_not_wait_for_it() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(text: str) -> str:
+        begun.set()
+        assert go.wait(WAIT)
+        return text
+
+    class Interrupted:
+        def stop(self) -> None:
+            pass
+
+        async def join(self) -> None:
+            raise KeyboardInterrupt
+
+    run = (RunnableLambda(slow) | str.upper).start("q")
+    with pytest.raises(KeyboardInterrupt), run:
+        assert begun.wait(WAIT)
+        worker, run._worker = run._worker, Interrupted()
+    assert run.status == "cancelled"
+    go.set()
+    assert worker is not None
+    drive(worker.join())
+    events = []
+    with pytest.raises(Cancelled, match="left"):
+        for event in run.events:
+            events.append(event)
+    assert type(events[-1]) is RunCancelled
+
+
+def test_an_error_of_a_thread_pool_is_no_cancel_of_the_run(way: Way) -> None:
+    def function(_: str) -> str:
+        raise concurrent.futures.CancelledError("a job's")
+
+    async def test() -> None:
+        async with way.start(RunnableLambda(function), "q") as run:
+            with pytest.raises(concurrent.futures.CancelledError, match="a job's"):
+                await run.answer()
+            assert run.status == "error"
+
+    way.run(test())
+
+
+def test_a_keyboard_interrupt_that_nobody_was_told_of_is_raised_at_the_end(way: Way) -> None:
+    def function(_: str) -> str:
+        raise KeyboardInterrupt
+
+    async def test() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            async with way.start(RunnableLambda(function), "q") as run:
+                while run.status == "running":
+                    await asyncio.sleep(0.001) if way.is_async else time.sleep(0.001)
+        assert run.status == "cancelled"
+
+    way.run(test())
+
+
 def test_an_error_comes_behind_what_was_said(way: Way) -> None:
     async def test() -> None:
         async with way.start(chain("a", "b", ValueError("dam")), {"things": "rivers"}) as run:
@@ -786,6 +937,12 @@ def test_a_run_is_read_in_its_block(way: Way) -> None:
 def test_a_bad_buffer(buffer: Any) -> None:
     with pytest.raises(ConfigError, match="buffer is a whole number"):
         chain().start({"things": "x"}, buffer=buffer)
+
+
+@pytest.mark.parametrize("reason", ["too slow", ValueError])
+def test_a_bad_reason_to_cancel(reason: Any) -> None:
+    with pytest.raises(InputError, match="is an exception"):
+        chain().start({"things": "x"}).cancel(reason)
 
 
 def test_a_step_that_refuses_its_input(way: Way) -> None:

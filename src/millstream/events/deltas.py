@@ -40,12 +40,13 @@ class ModelDeltas:
     def feed(self, item: Any, replaces: bool = False) -> Iterator[RunEvent]:
         """What a chunk tells."""
         self._fed = True
+        is_message = isinstance(item, AIMessage)
+        if is_message and (reasoning := _reasoning_of(item)):
+            yield ReasoningDelta(text=reasoning, **self._ids)
         text = text_of(item)
         if text:
             yield TextDelta(text=text, is_answer=self._is_answer, **self._ids)
-        if isinstance(item, AIMessage):
-            if reasoning := _reasoning_of(item):
-                yield ReasoningDelta(text=reasoning, **self._ids)
+        if is_message:
             yield from self._calls_of(item)
 
     def end(self, output: Any) -> Iterator[RunEvent]:
@@ -70,16 +71,23 @@ class ModelDeltas:
             call = self.calls.add(fragment)
             if call is None:
                 continue
-            if call.name:
+            if call.position in self._started:
+                if fragment.args:
+                    yield self._delta(call, len(call.args) - 1)
+            elif call.name:
                 yield from self._start(call)
-            if fragment.args:
-                piece = len(call.args) - 1
-                yield ToolCallDelta(index=call.position, args=fragment.args, piece=piece, **self._ids)
 
     def _start(self, call: GatheredCall) -> Iterator[RunEvent]:
+        """That a call begins, and what came of its arguments before its name did."""
         if call.position not in self._started:
             self._started.add(call.position)
             yield ToolCallStarted(index=call.position, name=call.name or "", id=call.id, **self._ids)
+            for piece, args in enumerate(call.args):
+                if args:
+                    yield self._delta(call, piece)
+
+    def _delta(self, call: GatheredCall, piece: int) -> RunEvent:
+        return ToolCallDelta(index=call.position, args=call.args[piece], piece=piece, **self._ids)
 
 
 class ToolDeltas:
@@ -109,16 +117,23 @@ class AnswerDeltas:
     def __init__(self, run: OpenRun, told: list[str]) -> None:
         self._ids: dict[str, Any] = {"run_id": run.run_id, "parent_ids": run.parent_ids}
         self._told = told
+        # The first of these texts, as one.
+        self._joined, self._before = 0, ""
 
     def feed(self, item: Any, replaces: bool = False) -> Iterator[RunEvent]:
         """The text that an item adds; with `replaces`, it stands for all that came before."""
         text = text_of(item)
         if text and replaces:
-            before = "".join(self._told)
             # Text that does not go on from what was told cannot be told as more of it.
+            before = self._told_before()
             text = text[len(before) :] if text.startswith(before) else ""
         if text:
             yield TextDelta(text=text, **self._ids)
+
+    def _told_before(self) -> str:
+        self._before += "".join(self._told[self._joined :])
+        self._joined = len(self._told)
+        return self._before
 
     def end(self, output: Any) -> Iterator[RunEvent]:
         """Nothing: all was told."""

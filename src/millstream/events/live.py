@@ -77,6 +77,8 @@ class _Run(Generic[Output]):
 
     def cancel(self, reason: BaseException | None = None) -> None:
         """End the run, from any thread or task. Whoever reads it gets `Cancelled`, or `reason`, raised."""
+        if reason is not None and not isinstance(reason, BaseException):
+            raise InputError(f"The reason of a cancel is an exception, which is raised, not {reason!r}.")
         self._cancellation.cancel(reason)
 
     # --- running ----------------------------------------------------------------------------------------
@@ -84,8 +86,8 @@ class _Run(Generic[Output]):
     def _start(self) -> None:
         if self._writer is not None:
             raise InputError("This run was started already: each block needs a `start` of its own.")
+        self._take_own_id()
         scope = self._scope.branch(self._cancellation)
-        scope.run_name = self._scope.run_name
         timeline = Timeline(self._scope, self._buffer)
         writer = self._writer = RunWriter(timeline, scope, self._input)
         scope.audience = (*self._scope.audience, writer)
@@ -93,8 +95,17 @@ class _Run(Generic[Output]):
         self._cancellation.register(timeline, timeline.abort)
         self._worker = scope.host.spawn(self._work(scope, writer))
 
+    def _take_own_id(self) -> None:
+        """An id that a run around this one has cannot name this one, too."""
+        above = self._scope.parent
+        while above is not None:
+            if above.run_id == self._scope.run_id:
+                self._scope.forget_id()
+            above = above.parent
+
     async def _work(self, scope: Scope, writer: RunWriter) -> None:
         try:
+            scope.cancellation.check()  # it may have been cancelled before it began
             stream = run_stream(self._step, Single(self._input), scope, self._kwargs)
             async with scope.reading(stream) as items:
                 async for _ in items:
@@ -113,16 +124,16 @@ class _Run(Generic[Output]):
             self._cancellation.cancel()
             await join_all([worker])
         finally:
-            # A task that never came to run has told nothing.
-            writer.conclude(Cancelled("The run was left before it began."))
+            # A task that never came to run has told nothing; nor has a thread for which Ctrl-C did not wait.
+            writer.conclude(Cancelled("The run was left."))
             self._cancellation.unregister(writer.timeline)
             self._scope.host.close()
             if isinstance(self._cancellation.set_here, Cancelled):
                 # The run may be kept for long, and the frames that this passed through hold much.
                 self._cancellation.set_here = Cancelled(*self._cancellation.set_here.args)
-        unknown = not self._error_is_known and writer.status in ("error", "truncated")
-        if in_flight is None and unknown and writer.error is not None:
-            raise writer.error
+        unknown = None if self._error_is_known or isinstance(writer.error, Cancelled) else writer.error
+        if in_flight is None and unknown is not None:
+            raise unknown
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -145,6 +156,8 @@ class _Run(Generic[Output]):
         writer, position = self._begun(), 0
         timeline = writer.timeline
         while True:
+            # Asked before the item: the last ones may come in between.
+            ended = timeline.ended
             event, missed = timeline.at(position)
             if missed:
                 position += missed
@@ -152,7 +165,7 @@ class _Run(Generic[Output]):
             if event is not None:
                 position += 1
                 yield event
-            elif timeline.ended:
+            elif ended:
                 break
             else:
                 await timeline.more(position)

@@ -78,6 +78,8 @@ class RunWriter:
         self.error: BaseException | None = None
         self._tree: RunTree[_Live] = RunTree(root)
         self._usages: list[UsageMetadata] = []
+        # The models that were left behind, and have not said yet what they took.
+        self._unpaid: set[str] = set()
         self._calls: dict[tuple[str, int], CallSoFar] = {}
         # It begins here and ends with `conclude`, also if its step never comes to begin.
         self._root = self._begin(root)
@@ -159,6 +161,7 @@ class RunWriter:
         """See `Watcher`."""
         run = self._tree.get(scope._run_id)
         if run is None:
+            self._pay(scope)
             return
         if isinstance(output, BaseMessageChunk):
             output = to_message(output)
@@ -177,6 +180,8 @@ class RunWriter:
         if run is not None:
             # It waits for no room: whoever was cancelled once would wait for a reader who has gone.
             self._finish(run, error=_to_keep(cut_short_by(error)))
+        else:
+            self._pay(scope)
 
     # --- what is told -----------------------------------------------------------------------------------
 
@@ -207,7 +212,16 @@ class RunWriter:
         """End a run, and before it those that were left behind in it."""
         for inner in self._tree.left_behind(run):
             self._close(inner, None, left_behind())
+            if isinstance(inner.deltas, ModelDeltas) and inner.scope.usage is None:
+                self._unpaid.add(inner.run_id)
         return self._close(run, output, error)
+
+    def _pay(self, scope: Scope) -> None:
+        """A run that was left behind has really ended: nothing is told of it, but what it took is counted."""
+        if scope._run_id in self._unpaid:
+            self._unpaid.remove(scope._run_id)
+            if scope.usage is not None:
+                self._usages.append(scope.usage)
 
     def _close(self, run: _Live, output: Any, error: BaseException | None) -> bool:
         self._tree.end(run)
@@ -233,8 +247,7 @@ class RunWriter:
         """The run has ended: say so, once."""
         if self.status is not None:
             return
-        # By its name: asyncio is not imported for sync runs.
-        if isinstance(error, GeneratorExit) or type(error).__name__ == "CancelledError":
+        if isinstance(error, GeneratorExit) or _is_cancel_of_task(error):
             # Whoever reads the run is no part of it: a cancel of its task is none of theirs.
             error = Cancelled("The run was cancelled.")
         if error is not None:
@@ -264,3 +277,8 @@ class RunWriter:
 def _to_keep(error: BaseException) -> BaseException:
     """An error as events have it. They are kept: a cancel's frames would keep open what was left in them."""
     return Cancelled(*error.args) if type(error) is Cancelled else error
+
+
+def _is_cancel_of_task(error: BaseException | None) -> bool:
+    # By its name: asyncio is not imported for sync runs. That of a thread pool's future is an `Exception`.
+    return type(error).__name__ == "CancelledError" and not isinstance(error, Exception)

@@ -78,7 +78,8 @@ class Timeline(Sink):
     def finish(self) -> None:
         """Nothing more comes."""
         with self._lock:
-            self.ended = True
+            # Nor is anything taken of a thread for which Ctrl-C did not wait.
+            self.ended = self._closed = True
             waiting, self._waiting_for_end = self._waiting_for_end, []
         self._wake_reader()
         for wake in waiting:
