@@ -53,6 +53,7 @@ from millstream import (
     dispatch_custom_event,
     tool,
 )
+from millstream.kernel import sink, timeline
 from millstream.kernel.drive import drive
 from millstream.kernel.timeline import Timeline
 from millstream.testing import FakeChatModel, FakeLLM
@@ -492,15 +493,15 @@ def test_what_comes_between_two_looks_of_a_reader_is_read(monkeypatch: pytest.Mo
     looked, ended = threading.Event(), threading.Event()
     at, finish = Timeline.at, Timeline.finish
 
-    def slow_at(timeline: Timeline, position: int) -> tuple[Any, int]:
-        found = at(timeline, position)
+    def slow_at(line: Timeline, position: int) -> tuple[Any, int]:
+        found = at(line, position)
         if found == (None, 0) and not looked.is_set():
             looked.set()
             assert ended.wait(WAIT)
         return found
 
-    def told_finish(timeline: Timeline) -> None:
-        finish(timeline)
+    def told_finish(line: Timeline) -> None:
+        finish(line)
         ended.set()
 
     def answer(text: str) -> str:
@@ -511,6 +512,63 @@ def test_what_comes_between_two_looks_of_a_reader_is_read(monkeypatch: pytest.Mo
     monkeypatch.setattr(Timeline, "finish", told_finish)
     with RunnableLambda(answer).start("q") as run:
         check(list(run.events))
+
+
+@pytest.mark.parametrize("where", ["_take", "_waiter"])
+@pytest.mark.parametrize("kind", ["typed", "dicts"])
+def test_the_garbage_collector_may_close_a_stream_at_any_time(
+    monkeypatch: pytest.MonkeyPatch, where: str, kind: str
+) -> None:
+    events: list[Any] = []
+    dropped, collected = threading.Event(), threading.Event()
+    owner = {
+        ("_take", "typed"): Timeline,
+        ("_take", "dicts"): sink.Sink,
+        ("_waiter", "typed"): timeline,
+        ("_waiter", "dicts"): sink,
+    }[where, kind]
+    original = getattr(owner, where)
+
+    def collecting(*args: Any) -> Any:
+        if dropped.is_set() and not collected.is_set():
+            gc.collect()
+            collected.set()
+        return original(*args)
+
+    def function(text: str) -> str:
+        stream = FakeChatModel([["a", "b"]]).stream(text)
+        next(stream)
+        circle: list[Any] = [stream]
+        circle.append(circle)
+        del stream, circle
+        dropped.set()
+        dispatch_custom_event("dropped", text)
+        if where == "_waiter":
+            assert collected.wait(WAIT)
+        return text
+
+    def read() -> None:
+        step = RunnableLambda(function)
+        if kind == "typed":
+            with step.start("q") as run:
+                events.extend(run.events)
+        else:
+            events.extend(step.stream_events("q"))
+
+    monkeypatch.setattr(owner, where, collecting)
+    gc.disable()
+    try:
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(WAIT)
+    finally:
+        gc.enable()
+    assert not reader.is_alive()
+    if kind == "typed":
+        check(events)
+    else:
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        assert [event["event"] for event in events].count("on_chat_model_error") == 1
 
 
 class Counting(BaseChatModel):

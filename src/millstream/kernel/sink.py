@@ -5,6 +5,10 @@ blocks. One cannot: a sync verb on the very thread whose event loop runs the rea
 elsewhere. The reader would wait for it, and it for the reader, so there the sink grows beyond its bound, and
 counts by how much (`overflow`).
 
+The garbage collector may close a stream that a step dropped wherever Python code runs, and that tells
+something: also in a thread that holds the sink's lock. So the lock can be taken twice by one thread, and what
+is done under it is done in steps that the collector cannot come between.
+
 A run that is cancelled tells so: the sink takes its last words, which wait for no room, and the reader gets
 them before the reason is raised.
 """
@@ -39,7 +43,7 @@ class Sink:
         #: The run around the one that is told of.
         self._around = scope.parent
         self._items: deque[Any] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # What wakes the reader, and those who wait for room. Called outside the lock.
         self._reader: Callable[[], object] | None = None
         self._waiting: list[Callable[[], object]] = []
@@ -58,13 +62,13 @@ class Sink:
             if self._closed or teller.closed:
                 return self._over
             teller.closed = is_last
-            self._count += 1
-            self._take(item, self._count)
+            self._take(item)
         self._wake_reader()
         return self._over or self._ahead() >= self._bound
 
-    def _take(self, item: Any, number: int) -> None:
-        item["seq"] = number
+    def _take(self, item: Any) -> None:
+        self._count += 1
+        item["seq"] = self._count
         self._items.append(item)
 
     def _ahead(self) -> int:
@@ -138,10 +142,11 @@ class Sink:
 
     async def _more(self) -> None:
         self._reader_thread = threading.get_ident()
+        wait, wake = _waiter(self._reader_is_async)
         with self._lock:
             if self._items:
                 return
-            wait, self._reader = _waiter(self._reader_is_async)
+            self._reader = wake
         await wait()
 
     def close(self) -> None:

@@ -33,8 +33,9 @@ class Timeline(Sink):
         #: Whether nothing more will come.
         self.ended = False
 
-    def _take(self, item: Any, number: int) -> None:
-        item.seq = number
+    def _take(self, item: Any) -> None:
+        self._count += 1
+        item.seq = self._count
         self._items.append(item)
         if self._runs_free:
             self._unread = self._first + len(self._items)
@@ -68,10 +69,10 @@ class Timeline(Sink):
 
     async def more(self, position: int) -> None:
         """Wait for an item at this position, or for the end."""
+        wait, wake = _waiter(self._reader_is_async)
         with self._lock:
             if self.ended or self._first + len(self._items) > position:
                 return
-            wait, wake = _waiter(self._reader_is_async)
             self._readers.append(wake)
         await wait()
 
@@ -87,11 +88,11 @@ class Timeline(Sink):
 
     async def finished(self) -> None:
         """Wait for the end alone. The run does not wait for readers any more, or it might never end."""
+        wait, wake = _waiter(self._reader_is_async)
         with self._lock:
             self._runs_free = True
             self._unread = self._first + len(self._items)
             self._forget()
-            wait, wake = _waiter(self._reader_is_async)
             if self.ended:
                 wake()
             else:
