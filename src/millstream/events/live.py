@@ -65,7 +65,9 @@ class _Run(Generic[Output]):
 
     @property
     def usage(self) -> UsageMetadata:
-        """The tokens that all models inside have taken. Of one that was cut short, that is an estimate."""
+        """The tokens that the models inside have taken that have ended. Of one that was cut short, that is an
+        estimate.
+        """
         return (self._writer.usage if self._writer is not None else None) or UsageMetadata()
 
     @property
