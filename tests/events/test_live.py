@@ -443,17 +443,21 @@ def test_a_run_inside_a_run_belongs_to_both(way: Way) -> None:
     assert inner_texts == ["Rivers ", "are ", "lazy."]
 
 
-def test_a_run_inside_that_was_given_the_same_id_has_one_of_its_own(way: Way) -> None:
-    async def function(text: str) -> str:
-        async with chain().astart({"things": text}, {"run_id": "mine"}) as run:
-            assert run.run_id != "mine"
-            return await run.output
+def test_runs_inside_may_be_given_an_id_that_is_taken(way: Way) -> None:
+    async def function(text: str) -> list[str]:
+        outputs = []
+        async with chain().astart({"things": text}, {"run_id": "mine"}) as first:
+            async with chain().astart({"things": text}, {"run_id": "mine"}) as second:
+                for run in (first, second):
+                    check([event async for event in run.events])
+                    outputs.append(await run.output)
+        return outputs
 
     async def test() -> None:
         async with way.start(RunnableLambda(function), "rivers", {"run_id": "mine"}) as run:
             events, _ = await story(run)
             assert (run.run_id, events[0].run_id) == ("mine", "mine")
-            assert await run.answer() == "Rivers are lazy."
+            assert await run.answer() == ["Rivers are lazy."] * 2
 
     way.run(test())
 

@@ -88,7 +88,6 @@ class _Run(Generic[Output]):
     def _start(self) -> None:
         if self._writer is not None:
             raise InputError("This run was started already: each block needs a `start` of its own.")
-        self._take_own_id()
         scope = self._scope.branch(self._cancellation)
         timeline = Timeline(self._scope, self._buffer)
         writer = self._writer = RunWriter(timeline, scope, self._input)
@@ -96,14 +95,6 @@ class _Run(Generic[Output]):
         scope.watchers = (*self._scope.watchers, writer)
         self._cancellation.register(timeline, timeline.abort)
         self._worker = scope.host.spawn(self._work(scope, writer))
-
-    def _take_own_id(self) -> None:
-        """An id that a run around this one has cannot name this one, too."""
-        above = self._scope.parent
-        while above is not None:
-            if above.run_id == self._scope.run_id:
-                self._scope.forget_id()
-            above = above.parent
 
     async def _work(self, scope: Scope, writer: RunWriter) -> None:
         try:

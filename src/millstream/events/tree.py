@@ -55,6 +55,10 @@ class RunTree(Generic[R]):
         run.closed = run_id != self._root_id and (parent is None or parent.closed)
         return run
 
+    def rename(self, run: R, scope: Scope) -> None:
+        """Find a run by the id of its scope from now on: who else watches it may have named that anew."""
+        self._runs[scope.run_id] = run
+
     def end(self, run: R) -> None:
         """A run has ended."""
         self._runs.pop(run.run_id, None)

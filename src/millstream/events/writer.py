@@ -114,6 +114,7 @@ class RunWriter:
     async def started(self, scope: Scope, input: Any) -> None:
         """See `Watcher`."""
         if scope is self._root.scope:
+            self._tree.rename(self._root, scope)
             return
         run = self._begin(scope)
         event = StepStarted(
