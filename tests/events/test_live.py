@@ -443,21 +443,25 @@ def test_a_run_inside_a_run_belongs_to_both(way: Way) -> None:
     assert inner_texts == ["Rivers ", "are ", "lazy."]
 
 
-def test_runs_inside_may_be_given_an_id_that_is_taken(way: Way) -> None:
+@pytest.mark.parametrize("around", ["mine", "another"])
+def test_runs_inside_may_be_given_an_id_that_is_taken(way: Way, around: str) -> None:
+    model = FakeChatModel([["lazy ", "rivers"]], delay=0.001) | StrOutputParser()
+
+    async def read(text: str) -> str:
+        async with model.astart(text, {"run_id": "mine"}) as run:
+            events = [event async for event in run.events]
+            check(events)
+            assert {StepStarted, TextDelta} <= {type(event) for event in events}
+            return await run.output
+
     async def function(text: str) -> list[str]:
-        outputs = []
-        async with chain().astart({"things": text}, {"run_id": "mine"}) as first:
-            async with chain().astart({"things": text}, {"run_id": "mine"}) as second:
-                for run in (first, second):
-                    check([event async for event in run.events])
-                    outputs.append(await run.output)
-        return outputs
+        return await asyncio.gather(read(text), read(text))
 
     async def test() -> None:
-        async with way.start(RunnableLambda(function), "rivers", {"run_id": "mine"}) as run:
+        async with way.start(RunnableLambda(function), "rivers", {"run_id": around}) as run:
             events, _ = await story(run)
-            assert (run.run_id, events[0].run_id) == ("mine", "mine")
-            assert await run.answer() == ["Rivers are lazy."] * 2
+            assert (run.run_id, events[0].run_id) == (around, around)
+            assert await run.answer() == ["lazy rivers"] * 2
 
     way.run(test())
 
