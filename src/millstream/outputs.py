@@ -1,6 +1,7 @@
 """What models answer, as `generate` returns it and as handlers are told it: generations, and their usage."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -109,6 +110,16 @@ def result_of(
         generations=[[each] for each in generations],
         llm_output={"token_usage": _token_usage(usage), "model_name": _named(generations) or model_name},
     )
+
+
+def model_name_of(model: Any) -> str | None:
+    """The name of the model that a step asks, if it tells one."""
+    for name in ("model_name", "model"):
+        with suppress(Exception):  # a property of a user's, which must not end the run
+            told = getattr(model, name, None)
+            if isinstance(told, str) and told:
+                return told
+    return None
 
 
 def _named(generations: Sequence[Generation]) -> str | None:

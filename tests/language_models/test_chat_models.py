@@ -261,3 +261,10 @@ def test_a_model_that_says_nothing(colour: Colour) -> None:
     (chunk,) = colour.stream(Silent(), "x")
     assert (chunk.content, chunk.chunk_position) == ("", "last")
     assert colour.invoke(Silent(), "x").content == ""
+
+
+def test_the_text_of_blocks_counts_in_an_estimate(colour):
+    blocks = [{"type": "text", "text": "12345678"}, {"type": "image", "url": "x"}]
+    model = FakeChatModel([[AIMessageChunk(blocks), "1234"]])
+    assert colour.invoke(model, "1234").usage_metadata.output_tokens == 3
+    assert sum(colour.stream(model, "1234"), AIMessageChunk("")).usage_metadata.output_tokens == 3

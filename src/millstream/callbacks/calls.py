@@ -8,7 +8,7 @@ from millstream.kernel.scope import Scope
 from millstream.kernel.sources import NOTHING
 from millstream.messages import get_buffer_string
 from millstream.messages.calls import is_tool_call
-from millstream.outputs import ChatGeneration, GenerationChunk, generation_of, result_of
+from millstream.outputs import ChatGeneration, GenerationChunk, generation_of, model_name_of, result_of
 
 
 class Call(NamedTuple):
@@ -79,7 +79,7 @@ def end_of(scope: Scope, output: Any) -> Call:
     if family == "llm":
         # A text model that said nothing has no items that make an answer.
         generation = generation_of("" if output is None else output, scope.generation_info)
-        output = result_of([generation], [scope.usage], scope.step.get_name())
+        output = result_of([generation], [scope.usage], _model(scope))
     elif family == "tool":
         more["name"] = scope.step.get_name()
     return Call(f"on_{family}_end", ignored_by, (output,), more)
@@ -90,8 +90,12 @@ def error_of(scope: Scope, error: BaseException) -> Call:
     family, ignored_by = _FAMILIES.get(scope.step._run_type, _CHAIN)
     more: dict[str, Any] = {}
     if family == "llm":
-        more["response"] = result_of([], [scope.usage], scope.step.get_name())
+        more["response"] = result_of([], [scope.usage], _model(scope))
     return Call(f"on_{family}_error", ignored_by, (error,), more)
+
+
+def _model(scope: Scope) -> str:
+    return model_name_of(scope.step) or scope.step.get_name()
 
 
 def token_of(item: Any) -> Call:

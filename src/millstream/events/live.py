@@ -49,6 +49,9 @@ class _Run(Generic[Output]):
         self._worker: Worker | None = None
         self._error_is_known = False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._scope.name!r}: {self.status}>"
+
     # --- what is known of it ----------------------------------------------------------------------------
 
     @property

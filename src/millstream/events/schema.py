@@ -288,16 +288,19 @@ RunEvent = (
 """What `run.events` yields."""
 
 
-def encode_event(event: RunEvent) -> bytes:
-    """An event as JSON, on one line. An error becomes its type and its text, other values that JSON has no
-    form for their `repr`.
+def encode_event(event: Any) -> bytes:
+    """An event as JSON, on one line: a typed one, a dict of `astream_events`, or the `ops` of a log's patch.
+
+    An error becomes its type and its text, other values that JSON has no form for their `repr`.
     """
     try:
         return msgspec.json.encode(event, enc_hook=_plain)
     except Exception:
         # Half characters, keys that are no texts, numbers of more than 64 bits, lists in themselves.
+        if not isinstance(event, _Event):
+            return _encoded(event).encode()
         names = event.__struct_fields__
-        fields = [("type", event.type), *((name, getattr(event, name)) for name in names)]
+        fields = [("type", event.__struct_config__.tag), *((name, getattr(event, name)) for name in names)]
         return f"{{{','.join(f'{json.dumps(name)}:{_encoded(value)}' for name, value in fields)}}}".encode()
 
 

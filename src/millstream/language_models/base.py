@@ -11,7 +11,7 @@ from millstream.kernel.host import SyncHost
 from millstream.kernel.scope import RunnableConfig, Scope, watchers_of
 from millstream.kernel.stage import Watcher
 from millstream.messages import UsageMetadata
-from millstream.outputs import LLMResult, generation_of, result_of
+from millstream.outputs import LLMResult, generation_of, model_name_of, result_of
 from millstream.runnables.batch import Call, enter_batch, run_calls
 from millstream.runnables.function import Kind, kind_of
 from millstream.runnables.runnable import Input, Output, Runnable, async_host
@@ -156,7 +156,7 @@ class LanguageModel(Runnable[Input, Output]):
         return result_of(
             [generation_of(answers[index], own.generation_info) for index, own in scopes.items()],
             [own.usage for own in scopes.values()],
-            self.get_name(),
+            model_name_of(self) or self.get_name(),
         )
 
     def _runs_in_place(self, scope: Scope) -> bool:

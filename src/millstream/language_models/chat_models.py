@@ -220,8 +220,7 @@ class _Stamp:
 
     def _read(self, message: AIMessage) -> None:
         """Note what a message says of the run, and give it the run's id if it has none."""
-        if isinstance(message.content, str):
-            self.characters += len(message.content)
+        self.characters += len(message.text)
         if message.id is None or message.id.startswith(OWN_ID):
             # An id of ours is from an earlier run that yielded the same object, or from a model inside.
             message.id = self.id

@@ -7,12 +7,12 @@ their text is kept at github.com/open-telemetry/semantic-conventions-genai. What
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from millstream.kernel.scope import Scope
 from millstream.kernel.stage import Step
 from millstream.messages.calls import is_tool_call
+from millstream.outputs import model_name_of
 
 Attributes = dict[str, Any]
 
@@ -39,7 +39,7 @@ def span_name(step: Step, name: str) -> str:
     if kind not in OPERATIONS:
         return name
     if kind in MODELS:
-        name = _model(step) or name
+        name = model_name_of(step) or name
     elif kind == "tool":
         name = _tool(step)
     return f"{OPERATIONS[kind]} {name}"
@@ -53,7 +53,7 @@ def for_sampling(step: Step) -> Attributes:
         said["gen_ai.operation.name"] = OPERATIONS[kind]
     if kind in MODELS:
         said["gen_ai.provider.name"] = getattr(step, "provider_name", None) or _UNKNOWN_PROVIDER
-        model = _model(step)
+        model = model_name_of(step)
         if model is not None:
             said["gen_ai.request.model"] = model
     elif kind == "tool":
@@ -138,15 +138,6 @@ def _metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             simple = isinstance(value, _SIMPLE)
         if simple:
             yield f"millstream.metadata.{key}", value
-
-
-def _model(step: Step) -> str | None:
-    for name in ("model_name", "model"):
-        with suppress(Exception):  # a property of the user's, which must not end the run
-            model = getattr(step, name, None)
-            if isinstance(model, str) and model:
-                return model
-    return None
 
 
 def _tool(step: Step) -> str:

@@ -55,8 +55,9 @@ class LocalEmbeddings(Embeddings):
             raise InputError("Several texts are expected, a list of them, and not one text.")
         if not texts:
             return []
+        model = self._model()
         np = import_module("numpy")
-        rows = self._model().embed([_whole(text) for text in texts])
+        rows = model.embed([_whole(text) for text in texts])
         # The mean of no words at all is no number.
         rows = np.nan_to_num(rows)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
