@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Awaitable, Collection, Coroutine, Mapping, Sequence
+from time import time as now
 from typing import Any, Literal, Self, TypedDict, TypeVar
 
 from millstream.errors import ConfigError
@@ -128,7 +128,7 @@ class EventWriter:
     def __init__(self, sink: Sink, root: Scope, input: Any, chosen: Filter, version: Version) -> None:
         self._sink = sink
         self._tree: RunTree[_Told] = RunTree(root)
-        self._open = self._tree.get
+        self._open, self._add = self._tree.get, sink.add
         self._input = input
         self._filter = chosen
         self._is_first = version == "v1"
@@ -161,8 +161,8 @@ class EventWriter:
         if run.visible:
             event = run.piece.copy()
             event["data"] = {"chunk": item}
-            event["time"] = time.time()
-            if self._sink.add(event, run):
+            event["time"] = now()
+            if self._add(event, run):
                 return self._sink.room(scope)
         return None
 
@@ -173,7 +173,7 @@ class EventWriter:
             return
 
         shared = {**run.shared, "name": name, "tags": tags}
-        event = {"event": "on_custom_event", **shared, "data": data, "seq": 0, "time": time.time()}
+        event = {"event": "on_custom_event", **shared, "data": data, "seq": 0, "time": now()}
         if self._sink.add(event, run):
             await self._sink.room(scope, may_await=may_await)
 
@@ -228,7 +228,7 @@ class EventWriter:
 
 def _event(run: _Told, what: str, data: dict[str, Any]) -> dict[str, Any]:
     # The sink fills in the number.
-    return {"event": f"on_{run.kind}_{what}", **run.shared, "data": data, "seq": 0, "time": time.time()}
+    return {"event": f"on_{run.kind}_{what}", **run.shared, "data": data, "seq": 0, "time": now()}
 
 
 class EventStream(AsyncStream[T]):

@@ -63,8 +63,11 @@ class Sink:
                 return self._over
             teller.closed = is_last
             self._take(item)
-        self._wake_reader()
-        return self._over or self._ahead() >= self._bound
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader()
+        # Once a token: whether it is full is asked for only if it may be.
+        return self._over or (len(self._items) >= self._bound and self._ahead() >= self._bound)
 
     def _take(self, item: Any) -> None:
         self._count += 1
@@ -204,7 +207,14 @@ def _waiter(is_async: bool) -> tuple[Callable[[], Any], Callable[[], object]]:
     async def wait() -> None:
         await future
 
-    return wait, lambda: call_in(loop, _settle, future)
+    def wake() -> None:
+        # From the loop's own thread without its pipe, which costs more than ten events.
+        if _running_loop() is loop:
+            _settle(future)
+        else:
+            call_in(loop, _settle, future)
+
+    return wait, wake
 
 
 def _settle(future: Any) -> None:

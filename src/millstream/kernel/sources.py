@@ -59,10 +59,12 @@ class Flow:
     The step that gives them says so before its first item (`Scope.flow`), whoever gathers them asks then.
     """
 
-    __slots__ = ("replaces",)
+    __slots__ = ("gathered", "replaces")
 
     def __init__(self) -> None:
         self.replaces = False
+        #: The items so far, if the step that gives them is watched; None if not.
+        self.gathered: list[Any] | None = None
 
 
 class AddableDict(dict[str, Any]):

@@ -22,7 +22,7 @@ from millstream.kernel.scope import (
     note_step,
     watchers_of,
 )
-from millstream.kernel.sources import NOTHING, Flow, Single, Source, gathered, merge
+from millstream.kernel.sources import NOTHING, AddableDict, Flow, Single, Source, gathered, merge
 
 NO_KEYWORDS: Mapping[str, Any] = {}
 
@@ -354,6 +354,7 @@ async def _watched_items(
     seen = source if type(source) is Single else _Seen(source, scope.takes)
     flow = scope.flow()
     items: list[Any] = []
+    flow.gathered = items
     try:
         if type(seen) is _Seen:
             # The step before begins before this one.
@@ -364,8 +365,8 @@ async def _watched_items(
             tell = _tellers(scope)
             async with scope.reading(step._transform(seen, scope, **kwargs)) as stream:
                 async for item in stream:
-                    if type(item) is str and not flow.replaces:  # most items: without the call
-                        items.append(item)
+                    if len(items) > 1 and type(item) is not AddableDict and not flow.replaces:
+                        items.append(item)  # as `gathered` does it, without the call: nearly all items
                     else:
                         gathered(items, item, flow)
                     for streamed in tell:
@@ -419,26 +420,37 @@ def _whole(items: list[Any]) -> Any:
 
 
 class _Seen:
-    """A source that remembers what was read from it. `begin` reads its first item ahead."""
+    """A source of which is known what was read from it. `begin` reads its first item ahead.
 
-    __slots__ = ("_first", "_flow", "_items", "_source")
+    What the step before gathers, if it is watched, too, is the same, and is gathered once.
+    """
+
+    __slots__ = ("_first", "_flow", "_items", "_recorded", "_source")
 
     def __init__(self, source: Source[Any], flow: Flow | None) -> None:
         self._source = source
         self._flow = flow
         self._items: list[Any] = []
         self._first: list[Any] = []
+        self._recorded = True
 
     async def begin(self) -> None:
         with suppress(StopAsyncIteration):
             self._first.append(await self._source.__anext__())
+        gathered_there = None if self._flow is None else self._flow.gathered
+        if gathered_there is not None and getattr(self._source, "ag_code", None) in _WATCHED:
+            self._items, self._recorded = gathered_there, False
 
     def __aiter__(self) -> "_Seen":
         return self
 
-    async def __anext__(self) -> Any:
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        return self._next() if self._recorded or self._first else self._source.__anext__()
+
+    async def _next(self) -> Any:
         item = self._first.pop() if self._first else await self._source.__anext__()
-        gathered(self._items, item, self._flow)
+        if self._recorded:
+            gathered(self._items, item, self._flow)
         return item
 
     async def aclose(self) -> None:
@@ -447,7 +459,11 @@ class _Seen:
     @property
     def value(self) -> Any:
         """What was read so far, as one value; None if nothing was."""
-        return _whole(self._items)
+        return None if self._first else _whole(self._items)
+
+
+# The generators whose items are gathered for who watches them.
+_WATCHED = (_watched_items.__code__, _watched_whole.__code__)
 
 
 async def answer_from_stream(step: Step, input: Any, scope: Scope, kwargs: Mapping[str, Any]) -> Any:

@@ -44,12 +44,11 @@ class Timeline(Sink):
     def _ahead(self) -> int:
         return self._first + len(self._items) - self._unread
 
-    def _wake_reader(self) -> None:
-        if self._readers:
-            with self._lock:
-                readers, self._readers = self._readers, []
-            for wake in readers:
-                wake()
+    def _wake_all(self) -> None:
+        with self._lock:
+            readers, self._readers = self._readers, []
+        for wake in readers:
+            wake()
 
     def at(self, position: int) -> tuple[Any, int]:
         """The item at a reader's position, None if it has not come; and how many are gone before it."""
@@ -74,6 +73,7 @@ class Timeline(Sink):
             if self.ended or self._first + len(self._items) > position:
                 return
             self._readers.append(wake)
+            self._reader = self._wake_all
         await wait()
 
     def finish(self) -> None:
