@@ -39,7 +39,8 @@ _HOMES = {
     "errors": (
         "Cancelled CoercionError ConfigError ContextLengthError EmbeddingError InputError "
         "JsonError JsonLimitError MillstreamError MissingDependency ModelError "
-        "OutputParserException PromptInputError RecursionLimitError StreamTruncated TemplateError "
+        "OutputParserException PromptInputError RecursionLimitError SseLimitError "
+        "StreamTruncated TemplateError "
         "ToolException ToolInputError VectorStoreError"
     ),
     "events": (
@@ -82,7 +83,7 @@ _HOMES = {
         "BaseTool InjectedToolArg StructuredTool convert_to_anthropic_tool convert_to_openai_tool tool"
     ),
     "vectorstores": "FAISS InMemoryVectorStore VectorStore VectorStoreRetriever",
-    "wire": "JsonEvent JsonScanner JsonSnapshots Repair parse_partial_json",
+    "wire": "JsonEvent JsonScanner JsonSnapshots Repair SseEvent SseParser parse_partial_json",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

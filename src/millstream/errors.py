@@ -22,6 +22,7 @@ __all__ = [
     "OutputParserException",
     "PromptInputError",
     "RecursionLimitError",
+    "SseLimitError",
     "StreamTruncated",
     "TemplateError",
     "ToolException",
@@ -148,6 +149,10 @@ class JsonError(MillstreamError, ValueError):
 
 class JsonLimitError(JsonError):
     """A JSON text goes beyond a limit of whoever reads it: nesting, digits or length."""
+
+
+class SseLimitError(MillstreamError, ValueError):
+    """An event of a stream goes beyond the limit of whoever reads it."""
 
 
 class EmbeddingError(MillstreamError, ValueError):
