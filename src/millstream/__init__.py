@@ -37,11 +37,11 @@ _HOMES = {
     "documents": "Document",
     "embeddings": "Embeddings",
     "errors": (
-        "Cancelled CoercionError ConfigError ContextLengthError EmbeddingError InputError "
-        "JsonError JsonLimitError MillstreamError MissingDependency ModelError "
-        "OutputParserException PromptInputError RecursionLimitError SseLimitError "
-        "StreamTruncated TemplateError "
-        "ToolException ToolInputError VectorStoreError"
+        "AuthenticationError Cancelled CoercionError ConfigError ContentFilterError "
+        "ContextLengthError EmbeddingError InputError JsonError JsonLimitError MillstreamError "
+        "MissingDependency ModelError OutputParserException PromptInputError ProviderError "
+        "ProviderUnavailable RateLimitError RecursionLimitError SseLimitError StreamTruncated "
+        "TemplateError ToolException ToolInputError VectorStoreError"
     ),
     "events": (
         "AsyncLiveRun CustomEvent EventsMissed LiveRun LogEntry ReasoningDelta RunCancelled RunDone "

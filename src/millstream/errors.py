@@ -8,9 +8,11 @@ same thing again can help (`retryable`).
 from collections.abc import Iterable
 
 __all__ = [
+    "AuthenticationError",
     "Cancelled",
     "CoercionError",
     "ConfigError",
+    "ContentFilterError",
     "ContextLengthError",
     "EmbeddingError",
     "InputError",
@@ -21,6 +23,9 @@ __all__ = [
     "ModelError",
     "OutputParserException",
     "PromptInputError",
+    "ProviderError",
+    "ProviderUnavailable",
+    "RateLimitError",
     "RecursionLimitError",
     "SseLimitError",
     "StreamTruncated",
@@ -93,11 +98,55 @@ class ModelError(MillstreamError):
     """A model could not answer. The text is the model's or its server's own words."""
 
 
-class ContextLengthError(ModelError):
+class ProviderError(ModelError):
+    """A provider refused a request, or broke off its answer. The text is the provider's own words.
+
+    `status` is the HTTP status, `code` the provider's name for the error, `request_id` what its support asks
+    for, each None where it told none. `retry_after` is how many seconds it asks to wait before the same
+    request is sent again. Keys are in none of them.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class AuthenticationError(ProviderError):
+    """The key is missing, wrong, or may not do this."""
+
+
+class RateLimitError(ProviderError):
+    """Too many requests, or too many tokens, in too short a time; or the account is used up."""
+
+    retryable = True
+
+
+class ContentFilterError(ProviderError):
+    """The provider's policy forbids the request or the answer."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider cannot be reached, is overloaded, or failed by itself."""
+
+    retryable = True
+
+
+class ContextLengthError(ProviderError):
     """The prompt, or the prompt with its answer, does not fit into the model's context."""
 
 
-class StreamTruncated(ModelError):
+class StreamTruncated(ProviderError):
     """A model's stream ended before the answer did: what arrived is not the whole."""
 
     retryable = True

@@ -1,8 +1,8 @@
 """Server-sent events, from bytes as they come: WHATWG HTML, section 9.2.6, "Interpreting an event stream".
 
 Bytes are gathered to lines, which end with LF, CR or CRLF, and lines to events, which end with an empty line.
-A piece of the stream may end anywhere: inside a character, between CR and LF. So only whole lines are decoded,
-and a line that ends with CR is a line at once, while an LF behind it, in the next piece, is passed over.
+A piece of the stream may end anywhere: inside a character, between CR and LF. So only whole lines are
+decoded; and a line that ends with CR is one at once, while an LF behind it, in the next piece, is skipped.
 
 ================  =============================================================
 a line            does this
