@@ -32,6 +32,7 @@ LONG = "This model's maximum context length is 4096 tokens. However, you request
         (400, json.dumps({"object": "error", "message": LONG, "code": 400}).encode(), ContextLengthError),
         (400, body(message="too big", type="exceed_context_size_error", code=400), ContextLengthError),
         (429, body(message=LONG, code="rate_limit_exceeded"), RateLimitError),
+        (429, body(message="Your context size is used up for this minute."), RateLimitError),
         (413, body(message="Request too large", code="rate_limit_exceeded"), RateLimitError),
         (402, body(message="Insufficient credits", code=402), RateLimitError),
         (400, body(message="Policy.", code="content_filter"), ContentFilterError),
@@ -72,7 +73,8 @@ def test_trying_again_does_not_help_where_the_account_is_used_up() -> None:
 
 
 def test_a_status_inside_of_a_stream_is_told_as_the_code() -> None:
-    assert refused("busy", [503]).status == 503
+    busy = refused("busy", [503, "upstream"])
+    assert (busy.status, busy.code) == (503, "upstream")
     assert type(refused("busy", ["503"])) is ProviderUnavailable
     assert refused("no", ["model_not_found"], status=200).status == 200
     assert refused("no", []).code is None

@@ -82,7 +82,8 @@ def refused(
 ) -> ProviderError:
     """The typed error that a refusal stands for, with all that it tells.
 
-    `names` is what the provider calls the error, the most exact name first; the first one is the `code`.
+    `names` is what the provider calls the error, the most exact name first; the first one is the `code`, but
+    for a number, which is the status again.
     `headers` are the answer's, in any case. `now` is the time to count a date in `retry-after` from, in
     seconds since 1970; by default it is now.
     """
@@ -90,10 +91,11 @@ def refused(
     if status is None or status < 400:
         status = next((int(name) for name in known if re.fullmatch("[45][0-9][0-9]", name)), status)
     told = {name.lower(): value for name, value in (headers or {}).items()}
+    code = next((name for name in known if not name.isdigit()), None)
     error = _kind(status, known, message)(
         without_keys(message),
         status=status,
-        code=without_keys(known[0]) if known else None,
+        code=without_keys(code) if code else None,
         request_id=next((told[name] for name in _REQUEST_IDS if told.get(name)), None),
         retry_after=retry_after(told, now),
     )

@@ -373,6 +373,7 @@ def test_an_error_in_the_stream_is_raised_behind_what_came_before_it() -> None:
         ('data: {"error": {"code": "content_filter", "message": "No."}}', ContentFilterError, "No."),
         ('data: {"x_groq": {"error": "over"}}', ProviderError, "over"),
         ('data: {"choices": [', ProviderError, "no JSON"),
+        ('data: {"choices": [{"error": {"code": 502, "message": "gone"}}]}', ProviderUnavailable, "gone"),
         ("data: <html>", ProviderError, "no JSON"),
         ('data: {"error": {"code": 17}}', ProviderError, "17"),
     ],
@@ -413,6 +414,23 @@ def test_a_field_of_an_odd_type_does_not_lose_the_rest() -> None:
     assert message.response_metadata == {"model_name": "m", "finish_reason": "stop"}
 
 
+def test_json_that_is_not_quite_json_is_read() -> None:
+    half = r'data: {"choices": [{"delta": {"content": "a\ud83d!"}, "logprobs": {"content": [-Infinity]}}]}'
+    first, *_ = chunks_of(f"{half}\n\n".encode() + wires.OPENAI)
+    assert first == AIMessageChunk("a\ufffd!", response_metadata={"logprobs": {"content": [float("-inf")]}})
+
+
+def test_what_deepseek_read_from_its_cache_is_told() -> None:
+    message = whole(wire(piece(finish="stop"), cost(3, 1, prompt_cache_hit_tokens=2)))
+    assert message.usage_metadata == UsageMetadata(3, 1, 4, {"cache_read": 2})
+
+
+def test_what_was_written_to_a_cache_is_told() -> None:
+    details = {"cached_tokens": 1, "cache_write_tokens": 2}
+    message = whole(wire(piece(finish="stop"), cost(3, 1, prompt_tokens_details=details)))
+    assert message.usage_metadata == UsageMetadata(3, 1, 4, {"cache_read": 1, "cache_creation": 2})
+
+
 @pytest.mark.parametrize("name", wires.ALL)
 @pytest.mark.parametrize("n", [1, 2])
 def test_however_it_is_cut_it_says_the_same(name: str, n: int) -> None:
@@ -426,7 +444,7 @@ def test_however_it_is_cut_it_says_the_same(name: str, n: int) -> None:
 
 @given(st.data())
 def test_any_bytes_in_any_pieces_give_chunks_or_a_named_error(data: st.DataObject) -> None:
-    odd = st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.lists(st.integers(), max_size=2))
+    odd = st.one_of(st.none(), st.integers(), st.floats(), st.text(ANY), st.lists(st.integers(), max_size=2))
     json_like = st.recursive(
         odd,
         lambda inner: st.one_of(
@@ -451,6 +469,9 @@ def test_any_bytes_in_any_pieces_give_chunks_or_a_named_error(data: st.DataObjec
         with contextlib.suppress(MillstreamError):
             parse(stream)
 
+
+# Half characters, too: JSON can say them.
+ANY = st.characters(exclude_categories=())
 
 # So that fuzzed objects look like pieces.
 KEYS = sorted(
@@ -479,8 +500,11 @@ def test_an_event_without_an_end_is_a_named_error() -> None:
 def test_memory_does_not_grow_with_answers_that_nobody_asked_for() -> None:
     stream = ChatStream()
     for index in range(1, 200):
-        assert stream.feed(wire(piece({"content": "x"}, index=index, finish="stop"), done=False)) == []
+        other = piece({"content": "x"}, index=index, finish="stop", usage=usage(1, 1))
+        assert stream.feed(wire(other, done=False)) == []
     assert len(stream._answers) == 1
+    last = stream.feed(wire(piece(finish="stop", usage=usage(2, 3))))[-1]
+    assert last.usage_metadata == UsageMetadata(2, 3, 5)
 
 
 def text(said: Any, **fields: Any) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _fragment(given: dict[str, Any]) -> ToolCallChunk:
     return ToolCallChunk(
         _text(function.get("name")) or None,
         _arguments(function.get("arguments")),
-        None if call_id in (None, "", "null") else str(call_id),
+        None if call_id is None else str(call_id),
         _index(given.get("index")),
     )
 

@@ -5,6 +5,7 @@ and is looked at where it is used, and of an envelope that is not as it should b
 (`read_piece`).
 """
 
+import json
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ class Choice(msgspec.Struct):
     finish_reason: Any = None
     logprobs: Any = None
     usage: Any = None  # Moonshot
+    error: Any = None  # OpenRouter
 
 
 class Piece(msgspec.Struct):
@@ -95,7 +97,7 @@ def usage_of(told: Any) -> UsageMetadata | None:
     counts = [_count(count) for count in given]
     if counts == [None, None, None]:
         return None
-    asked = _details(told.get("prompt_tokens_details"), {"cached_tokens": "cache_read"})
+    asked = _details(told.get("prompt_tokens_details"), _ASKED_NAMES)
     cached = _count(told.get("prompt_cache_hit_tokens"))  # DeepSeek
     if cached is not None:
         asked.setdefault("cache_read", cached)
@@ -104,8 +106,12 @@ def usage_of(told: Any) -> UsageMetadata | None:
     return UsageMetadata(asked_tokens, said_tokens, total, asked, said)
 
 
+# Under LangChain's names.
+_ASKED_NAMES = {"cached_tokens": "cache_read", "cache_write_tokens": "cache_creation"}
+
+
 def _details(told: Any, names: dict[str, str]) -> dict[str, int]:
-    """The counts under LangChain's names: "audio_tokens" is "audio"."""
+    """The counts by their names: "audio_tokens" is "audio"."""
     found: dict[str, Any] = told if isinstance(told, dict) else {}
     return {
         names.get(name, name.removesuffix("_tokens")): count
@@ -132,8 +138,8 @@ def _raise_error(piece: Piece, data: str | bytes) -> None:
 def _mended(data: str | bytes) -> Piece:
     """The piece without what is not as it should be."""
     try:
-        held = _decode_any(data)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        held = _decode_loosely(data)
+    except (RecursionError, ValueError) as error:
         raise ProviderError(f"The provider sent what is no JSON: {shown(data)}") from error
     if not isinstance(held, dict):
         return Piece()
@@ -154,3 +160,10 @@ def _mended_choice(held: dict[str, Any]) -> Choice:
         # All of its fields are of any type.
         known[name] = msgspec.convert(given, Delta) if isinstance(given, dict) else None
     return Choice(**known)
+
+
+def _decode_loosely(data: str | bytes) -> Any:
+    """The JSON, also with numbers that JSON has not, such as -Infinity; half characters are mended."""
+    held = json.loads(data if isinstance(data, str) else data.decode("utf-8", "replace"))
+    text = json.dumps(held, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

@@ -23,6 +23,7 @@ from millstream.messages.merge_calls import merge_usage
 from millstream.outputs import GenerationChunk
 from millstream.providers.openai.deltas import Details, content_of, fragments_of, kwargs_of
 from millstream.providers.openai.pieces import Choice, Delta, Piece, error_of, read_piece, usage_of
+from millstream.providers.refusals import refused, words_and_names
 from millstream.wire import SseEvent, SseParser
 from millstream.wire.sse import MAX_EVENT_BYTES
 
@@ -68,16 +69,19 @@ class _Usages:
     """
 
     def __init__(self) -> None:
-        self._of_choice: dict[int, UsageMetadata] = {}
-        self._totals: list[UsageMetadata] = []
+        # As they were sent: a server may tell it with each piece, and only the last word is read.
+        self._of_choice: dict[int, Any] = {}
+        self._totals: list[Any] = []
         self._ended_since = False
 
     def ended(self) -> None:
         """An answer has ended."""
         self._ended_since = True
 
-    def take(self, usage: UsageMetadata, choice: int | None) -> None:
+    def take(self, usage: Any, choice: int | None) -> None:
         """Take what was told beside an answer, or, with None, beside none."""
+        if not isinstance(usage, dict) or not usage:
+            return
         if choice is not None:
             self._of_choice[choice] = usage
             return
@@ -88,7 +92,8 @@ class _Usages:
 
     def together(self) -> UsageMetadata | None:
         """The cost of all answers; None if nothing was told."""
-        return merge_usage(self._totals or list(self._of_choice.values()))
+        told = map(usage_of, self._totals or self._of_choice.values())
+        return merge_usage([usage for usage in told if usage is not None])
 
 
 class _Stream(Generic[Item]):
@@ -183,12 +188,15 @@ class _Stream(Generic[Item]):
             self._extra["citations"] = piece.citations
         if piece.prompt_filter_results:
             told["prompt_filter_results"] = piece.prompt_filter_results
-        if piece.usage is not None and (usage := usage_of(piece.usage)):
+        if piece.usage is not None:
             beside = _index(piece.choices[0].index) if piece.choices else None
             if beside is None or 0 <= beside < self._n:
-                self._usages.take(usage, beside)
+                self._usages.take(piece.usage, beside)
 
     def _choice(self, choice: Choice, index: int, found: list[Item]) -> None:
+        if choice.error:
+            message, names = words_and_names(choice.error)
+            raise refused(message, names)
         answer = self._answers.get(index)
         if answer is None:
             answer = self._answers[index] = _Answer()
@@ -199,8 +207,8 @@ class _Stream(Generic[Item]):
             if answer.finish_reason is None:
                 self._usages.ended()
             answer.finish_reason = str(choice.finish_reason)
-        if choice.usage is not None and (usage := usage_of(choice.usage)):
-            self._usages.take(usage, index)
+        if choice.usage is not None:
+            self._usages.take(choice.usage, index)
 
     def _end(self) -> list[Item]:
         self.ended = True
@@ -315,11 +323,7 @@ def _whole(kind: type[_Stream[Item]], body: bytes) -> list[Item]:
         choice.index = place  # some leave it 0
         choice.delta = choice.delta or choice.message
     stream = kind(n=len(piece.choices))
-    # Of a whole answer, the usage is that of all choices.
-    usage, piece.usage = piece.usage, None
-    found = stream.read(piece)
-    stream.read(Piece(usage=usage))
-    return found + stream._end()
+    return stream.read(piece) + stream._end()
 
 
 def _full_chunk(delta: Delta, logprobs: Any, index: int) -> AIMessageChunk | None:
