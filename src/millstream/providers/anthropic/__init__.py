@@ -1,0 +1,1 @@
+"""Anthropic's messages API: requests from messages, and chunks from the bytes of an answer."""
