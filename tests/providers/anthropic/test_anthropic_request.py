@@ -430,3 +430,17 @@ def test_a_call_that_was_cut_off_goes_back_if_it_was_answered() -> None:
 def test_a_servers_tool_without_arguments_has_empty_ones() -> None:
     wire = start() + opened(0, "server_tool_use", id="s", name="list", input={}) + stopped(0) + end()
     assert sent_back(answer(wire)) == [{"type": "server_tool_use", "id": "s", "name": "list", "input": {}}]
+
+
+def test_messages_that_langchain_has_gathered_go_back_as_well() -> None:
+    block = {"type": "tool_use", "id": "a", "name": "f", "input": {}, "partial_json": '{"x":1}', "index": 1}
+    message = AIMessage([text("a", index=0), block], tool_calls=[ToolCall("f", {"x": 1}, "a")])
+    assert sent_back(message) == [text("a"), {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}}]
+
+
+def test_a_servers_call_that_was_cut_off_does_not_go_back() -> None:
+    wire = (
+        start() + opened(0, "text", text="I look.") + opened(1, "server_tool_use", id="s", name="web_search")
+    )
+    message = merge_chunks(MessageStream().feed(wire + delta(1, "input_json_delta", partial_json='{"q')))
+    assert sent_back(message) == [text("I look.")]

@@ -317,6 +317,8 @@ def test_errors_of_other_forms(data: str) -> None:
     [
         b"event: content_block_delta\ndata: {\n\n",
         b"event: content_block_delta\ndata: " + b"[" * 100_000 + b"\n\n",
+        b'event: content_block_delta\ndata: {"delta": {"citation": ' + b"[" * 100_000 + b"\n\n",
+        b'event: new\ndata: {"error": ' + b"[" * 100_000 + b"\n\n",
         b"event: message_start\ndata: nonsense\n\n",
         b'data: {"type": "message_start", "message": 3}\n\n',
         b'data: {"type": "content_block_stop", "index": "one"}\n\n',

@@ -24,8 +24,8 @@ def _converted(part: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
         raise InputError(f"A block of content is a text or a dict with a `type`, not {part!r:.80}.")
     kind = part["type"]
-    # `index` is where pieces of a stream belong, and means nothing to the provider.
-    block = {name: value for name, value in part.items() if name != "index"}
+    # Where pieces of a stream belong, and what LangChain gathers of arguments: nothing to the provider.
+    block = {name: value for name, value in part.items() if name not in ("index", "partial_json")}
     if kind in _CONVERSIONS:
         converted = _CONVERSIONS[kind](block)
         if converted is not None:

@@ -21,6 +21,7 @@ from millstream.errors import ConfigError, InputError
 from millstream.messages import AIMessage, BaseMessage, ChatMessage, ToolMessage
 from millstream.messages.arguments import parse_arguments
 from millstream.providers.anthropic.content import blocks_of
+from millstream.providers.anthropic.stream import CALL_BLOCKS
 from millstream.tools import convert_to_anthropic_tool
 from millstream.tools.json_schema import strict
 
@@ -210,13 +211,11 @@ def _with_calls(message: AIMessage, blocks: list[Block], answered: set[str]) -> 
             inputs[bad.id or ""] = (bad.name or "", parse_arguments(bad.args, partial=True) or {})
     found: list[Block] = []
     for block in blocks:
-        if block["type"] == "tool_use":
-            known = inputs.pop(str(block.get("id")), None)
-            if known is None and "input" not in block:
-                continue  # it was cut off, and nobody has answered it
-            block = block if known is None else {**block, "name": known[0], "input": known[1]}
-        elif block["type"] in ("server_tool_use", "mcp_tool_use"):
-            block = {"input": {}, **block}
+        known = inputs.pop(str(block.get("id")), None) if block["type"] == "tool_use" else None
+        if known is not None:
+            block = {**block, "name": known[0], "input": known[1]}
+        elif block["type"] in CALL_BLOCKS and "input" not in block:
+            continue  # it was cut off, and nobody has answered it
         found.append(block)
     added = [
         {"type": "tool_use", "id": id_, "name": name, "input": args} for id_, (name, args) in inputs.items()

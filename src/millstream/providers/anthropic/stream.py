@@ -52,6 +52,9 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 
+#: Blocks with arguments of a tool, as `input`: the program's, and two kinds of the provider's own.
+CALL_BLOCKS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+
 # The deltas whose text is a piece of a field of their block: the block's type and the field's name.
 _PIECES = {
     "thinking_delta": ("thinking", "thinking"),
@@ -201,7 +204,6 @@ class MessageStream:
 
     def _message_stop(self, event: _Event) -> AIMessageChunk | None:
         self.ended = True
-        self._open.clear()
         return AIMessageChunk(
             content="", chunk_position="last", usage_metadata=self.usage, response_metadata=self.metadata
         )
@@ -228,7 +230,7 @@ class MessageStream:
         if not isinstance(kind, str):
             return None
         self._plain = False
-        if kind not in ("tool_use", "server_tool_use", "mcp_tool_use"):
+        if kind not in CALL_BLOCKS:
             return AIMessageChunk(content=[{**block, "index": index}])
         call = self._open[index] = _OpenCall(block)
         self._hold(_CALL_SIZE)
