@@ -28,6 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.errors import (
+    InputError,
     JsonLimitError,
     MillstreamError,
     ProviderError,
@@ -35,9 +36,17 @@ from millstream.errors import (
     SseLimitError,
     StreamTruncated,
 )
-from millstream.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall, ToolCallChunk
+from millstream.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    InvalidToolCall,
+    ToolCall,
+    ToolCallChunk,
+)
 from millstream.messages.merge import gather_message
 from millstream.providers.anthropic import stream as module
+from millstream.providers.anthropic.request import messages_request
 from millstream.providers.anthropic.stream import FINISH_REASONS, MessageStream, parse_message
 
 Read = tuple[list[AIMessageChunk], MillstreamError | None]
@@ -348,6 +357,14 @@ def test_arguments_have_a_limit_which_calls_that_have_stopped_do_not_count_for(
     assert isinstance(error, JsonLimitError)
 
 
+def test_what_is_told_of_the_message_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_HELD", 1000)
+    for part in ("delta", "usage"):
+        told = (event({"type": "message_delta", part: {f"name{at}": at}}) for at in range(100))
+        _, error = read(start(), *told)
+        assert isinstance(error, JsonLimitError)
+
+
 def test_memory_does_not_grow_with_the_stream() -> None:
     stream, piece = MessageStream(), delta(0, "text_delta", text="x" * 1000)
     stream.feed(start() + text(0, "a"))
@@ -455,7 +472,9 @@ def test_any_events_however_cut_are_chunks_or_a_named_error(events: list[Any], p
     outcome = read(wire)
     assert said(read(*cut(wire, places))) == said(outcome)
     if outcome[0]:
-        gather_message(outcome[0])
+        message = gather_message(outcome[0])
+        with suppress(InputError):
+            messages_request([HumanMessage("hi"), message], {"model": "claude-x"})
 
 
 @given(st.binary(max_size=200), PLACES, st.integers(0, len(MIXED)))

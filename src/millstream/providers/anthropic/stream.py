@@ -38,7 +38,8 @@ from millstream.providers.anthropic.refusals import broken_off
 from millstream.wire import SseParser
 from millstream.wire.sse import MAX_EVENT_BYTES, SseEvent
 
-#: How many characters of tools' arguments may be held at a time; an open call counts as 256 more.
+#: How many characters may be held at a time: arguments of calls that are open, each counting as 256 more,
+#: and all that was told of the message.
 MAX_HELD = 16 * 1024 * 1024
 _CALL_SIZE = 256
 
@@ -142,7 +143,7 @@ class MessageStream:
         """The chunks that this piece ends.
 
         Raises the typed error that an `error` event stands for, `ProviderError` for an event that cannot be
-        read, `SseLimitError` and `JsonLimitError` for one event or arguments of tools beyond all measure.
+        read, `SseLimitError` and `JsonLimitError` for an event, or arguments of tools, beyond all measure.
         """
         self._raise_failure()
         found: list[AIMessageChunk] = []
@@ -190,6 +191,8 @@ class MessageStream:
             return self._chunk_of(SseEvent(event.data, kind))
         if kind == "error" or read.error is not None:
             raise broken_off(read.error, read.request_id)
+        if kind in ("message_start", "message_delta"):
+            self._hold(len(event.data))
         does = self._does.get(kind)
         return does(read) if does is not None else None
 
@@ -293,7 +296,9 @@ class MessageStream:
     def _hold(self, size: int) -> None:
         self._held += size
         if self._held > MAX_HELD:
-            raise JsonLimitError(f"The arguments of tool calls have more than {MAX_HELD:,} characters.")
+            raise JsonLimitError(
+                f"The answer's metadata and open tool calls have more than {MAX_HELD:,} characters."
+            )
 
 
 def parse_message(body: bytes) -> AIMessage:
