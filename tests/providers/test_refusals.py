@@ -13,7 +13,7 @@ from millstream.errors import (
     ProviderUnavailable,
     RateLimitError,
 )
-from millstream.providers.refusals import refused, refused_response, retry_after
+from millstream.providers.refusals import refused, refused_response, retry_after, words_and_names
 
 
 def body(**error: Any) -> bytes:
@@ -123,3 +123,36 @@ def test_no_key_gets_into_an_error(key: str) -> None:
 def test_words_that_only_begin_as_a_key_does_stay() -> None:
     told = "The task-based key-value risk is in the sky-high disk-cache."
     assert str(refused(told)) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "kind"),
+    [
+        ("authentication_error", "invalid x-api-key", AuthenticationError),
+        ("permission_error", "No.", AuthenticationError),
+        ("rate_limit_error", "No.", RateLimitError),
+        ("overloaded_error", "Overloaded", ProviderUnavailable),
+        ("api_error", "Internal server error", ProviderUnavailable),
+        ("timeout_error", "No.", ProviderUnavailable),
+        ("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum", ContextLengthError),
+        (
+            "invalid_request_error",
+            "input length and `max_tokens` exceed context limit: 9",
+            ContextLengthError,
+        ),
+        ("invalid_request_error", "Output blocked by content filtering policy", ContentFilterError),
+        ("invalid_request_error", "max_tokens: Field required", ProviderError),
+        ("invalid_request_error", "context_management: Extra inputs are not permitted", ProviderError),
+        ("brand_new_error", "No.", ProviderError),
+    ],
+)
+def test_the_errors_of_anthropics_wire(name: str, message: str, kind: type[ProviderError]) -> None:
+    words, names = words_and_names({"type": name, "message": message})
+    error = refused(words, names, request_id="req_1")
+    assert (type(error), str(error), error.code, error.request_id) == (kind, message, name, "req_1")
+
+
+def test_the_request_id_may_stand_in_the_body() -> None:
+    assert refused_response(500, {}, b'{"error": {}, "request_id": "req_2"}').request_id == "req_2"
+    assert refused_response(500, {"Request-Id": "a"}, b'{"request_id": "b"}').request_id == "a"
+    assert refused_response(500, {}, b'{"request_id": 3}').request_id is None

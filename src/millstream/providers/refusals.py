@@ -3,7 +3,8 @@
 The first of these that says something decides:
 
 1. the provider's names for the error, its `code` and its `type` (`_BY_NAME`);
-2. its words, if they say that the prompt is too long: servers have many names for that, or none;
+2. its words, if they say that the prompt is too long, or against a policy: servers have many names for
+   these, or none;
 3. the HTTP status, which inside of a stream some tell as the code.
 
 No key gets into an error: what looks like one is taken out of the provider's words.
@@ -58,9 +59,11 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
 _USED_UP = frozenset({"insufficient_quota", "billing_error"})
 
 _TOO_LONG = re.compile(
-    r"maximum context length|context (length|window|size)|prompt is too long|exceeds? the context",
+    r"maximum context length|context (length|limit|window|size)|(prompt|input) is too (long|large)"
+    r"|too many (input )?tokens|exceeds? the context",
     re.IGNORECASE,
 )
+_POLICY = re.compile(r"content (filter|policy|management)", re.IGNORECASE)
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
 
@@ -78,6 +81,7 @@ def refused(
     *,
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
+    request_id: str | None = None,
     now: float | None = None,
 ) -> ProviderError:
     """The typed error that a refusal stands for, with all that it tells.
@@ -96,7 +100,7 @@ def refused(
         without_keys(message),
         status=status,
         code=without_keys(code) if code else None,
-        request_id=next((told[name] for name in _REQUEST_IDS if told.get(name)), None),
+        request_id=next((told[name] for name in _REQUEST_IDS if told.get(name)), request_id),
         retry_after=retry_after(told, now),
     )
     if status == 402 or not _USED_UP.isdisjoint(known):
@@ -113,7 +117,11 @@ def refused_response(
     except (msgspec.DecodeError, RecursionError, ValueError):
         told = body[:500].decode("utf-8", "replace").strip()
     message, names = words_and_names(told)
-    return refused(message or f"HTTP {status}", names, status=status, headers=headers, now=now)
+    given = told.get("request_id") if isinstance(told, Mapping) else None
+    request_id = given if isinstance(given, str) else None
+    return refused(
+        message or f"HTTP {status}", names, status=status, headers=headers, request_id=request_id, now=now
+    )
 
 
 def words_and_names(told: Any) -> tuple[str, list[Any]]:
@@ -160,6 +168,8 @@ def _kind(status: int | None, names: Sequence[str], message: str) -> type[Provid
             return kind
     if _TOO_LONG.search(message) and status not in (401, 403, 429):
         return ContextLengthError
+    if _POLICY.search(message) and status in (None, 400):
+        return ContentFilterError
     if status is not None and status >= 500:
         return ProviderUnavailable
     return _BY_STATUS.get(status or 0, ProviderError)

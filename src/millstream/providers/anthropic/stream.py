@@ -34,7 +34,7 @@ from millstream.errors import JsonLimitError, MillstreamError, ProviderError, St
 from millstream.messages import AIMessage, AIMessageChunk, ToolCallChunk, UsageMetadata
 from millstream.messages.arguments import parse_arguments, write_arguments
 from millstream.messages.merge import gather_message
-from millstream.providers.anthropic.refusals import broken_off
+from millstream.providers.refusals import refused, words_and_names
 from millstream.wire import SseParser
 from millstream.wire.sse import MAX_EVENT_BYTES, SseEvent
 
@@ -190,7 +190,7 @@ class MessageStream:
         if kind == "content_block_delta":
             return self._chunk_of(SseEvent(event.data, kind))
         if kind == "error" or read.error is not None:
-            raise broken_off(read.error, read.request_id)
+            raise _broken_off(read.error, read.request_id)
         if kind in ("message_start", "message_delta"):
             self._hold(len(event.data))
         does = self._does.get(kind)
@@ -313,7 +313,7 @@ def parse_message(body: bytes) -> AIMessage:
     if not isinstance(read, dict):
         raise _unreadable(body.decode("utf-8", "replace"))
     if read.get("error") is not None:
-        raise broken_off(read["error"], _text_or_none(read.get("request_id")))
+        raise _broken_off(read["error"], _text_or_none(read.get("request_id")))
     if not isinstance(read.get("content"), list):
         raise _unreadable(body.decode("utf-8", "replace"))
     # As if it were streamed, so that both ways say the same.
@@ -363,3 +363,9 @@ def _is_unknown(event: SseEvent, known: set[str]) -> bool:
 
 def _unreadable(data: str) -> ProviderError:
     return ProviderError(f"The provider sent what cannot be read: {data[:200]}")
+
+
+def _broken_off(error: Any, request_id: str | None) -> ProviderError:
+    """The error that an `error` event stands for; `error` is what the event tells under that name."""
+    message, names = words_and_names(error)
+    return refused(message, names, request_id=request_id)
