@@ -3,18 +3,6 @@ import json
 from typing import Any
 
 import pytest
-from anthropic_wire import (
-    LATE_STOPS,
-    MIXED,
-    MIXED_CONTENT,
-    SEARCHED,
-    TEXT,
-    delta,
-    end,
-    opened,
-    start,
-    stopped,
-)
 
 from millstream.errors import ConfigError, InputError
 from millstream.messages import (
@@ -33,6 +21,18 @@ from millstream.messages.merge import gather_message
 from millstream.providers.anthropic.request import answer_tool, asks_for_citations, messages_request
 from millstream.providers.anthropic.stream import MessageStream
 from millstream.tools import tool
+from tests.providers.anthropic.anthropic_wire import (
+    LATE_STOPS,
+    MIXED,
+    MIXED_CONTENT,
+    SEARCHED,
+    TEXT,
+    delta,
+    end,
+    opened,
+    start,
+    stopped,
+)
 
 EPHEMERAL = {"type": "ephemeral"}
 HI = HumanMessage("hi")

@@ -5,25 +5,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from anthropic_wire import (
-    BROKEN,
-    CALL,
-    LATE_STOPS,
-    MIXED,
-    MIXED_CONTENT,
-    OVERLOADED,
-    PING,
-    SEARCHED,
-    STOP,
-    TEXT,
-    delta,
-    end,
-    event,
-    opened,
-    start,
-    stopped,
-    text,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +29,25 @@ from millstream.messages.merge import gather_message
 from millstream.providers.anthropic import stream as module
 from millstream.providers.anthropic.request import messages_request
 from millstream.providers.anthropic.stream import FINISH_REASONS, MessageStream, parse_message
+from tests.providers.anthropic.anthropic_wire import (
+    BROKEN,
+    CALL,
+    LATE_STOPS,
+    MIXED,
+    MIXED_CONTENT,
+    OVERLOADED,
+    PING,
+    SEARCHED,
+    STOP,
+    TEXT,
+    delta,
+    end,
+    event,
+    opened,
+    start,
+    stopped,
+    text,
+)
 
 Read = tuple[list[AIMessageChunk], MillstreamError | None]
 

@@ -12,7 +12,8 @@ def wire(*pieces: Any, done: bool = True) -> bytes:
         piece if isinstance(piece, str) else f"data: {json.dumps(piece, ensure_ascii=False)}"
         for piece in pieces
     ]
-    return "".join(f"{line}\n\n" for line in lines).encode() + (DONE if done else b"")
+    text = "".join(f"{line}\n\n" for line in lines)
+    return text.encode("utf-8", "surrogatepass") + (DONE if done else b"")
 
 
 def piece(
