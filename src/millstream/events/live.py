@@ -94,8 +94,7 @@ class _Run(Generic[Output]):
         scope = self._scope.branch(self._cancellation)
         timeline = Timeline(self._scope, self._buffer)
         writer = self._writer = RunWriter(timeline, scope, self._input)
-        scope.audience = (*self._scope.audience, writer)
-        scope.watchers = (*self._scope.watchers, writer)
+        scope.watched_by(writer)
         self._cancellation.register(timeline, timeline.abort)
         self._worker = scope.host.spawn(self._work(scope, writer))
 

@@ -278,10 +278,7 @@ def _run_events(
     sink = Sink(scope, buffer)
 
     async def run(inner: Scope, put: Put) -> None:
-        writer = EventWriter(sink, inner, input, chosen, version)
-        inner.audience = (*scope.audience, writer)
-        inner.watchers = (*scope.watchers, writer)
-        inner.run_name, inner.usage = scope.run_name, None
+        inner.watched_by(EventWriter(sink, inner, input, chosen, version))
         async with inner.reading(run_stream(step, Single(input), inner, kwargs)) as items:
             async for _ in items:
                 pass

@@ -66,7 +66,7 @@ class RunTree(Generic[R]):
             run.parent.inside.pop(run.run_id, None)
 
     def left_behind(self, run: R) -> list[R]:
-        """The runs inside one that ends, the innermost first: to be ended with `LEFT_BEHIND`."""
+        """The runs inside one that ends, the innermost first: they end before it."""
         found: list[R] = []
         for inner in run.inside.values():
             found += [*self.left_behind(inner), inner]

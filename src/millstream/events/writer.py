@@ -46,7 +46,7 @@ _DELTAS: dict[str, type[ModelDeltas] | type[ToolDeltas]] = {
 class _Live(OpenRun):
     """An open run: since when, and what its items tell."""
 
-    __slots__ = ("began", "deltas", "first_item", "kind", "name", "replaces", "scope")
+    __slots__ = ("began", "deltas", "first_item", "kind", "name", "scope")
 
     def __init__(self, run_id: str, parent: Self | None, scope: Scope, text: list[str]) -> None:
         super().__init__(run_id, parent)

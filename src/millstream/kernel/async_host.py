@@ -28,7 +28,7 @@ from millstream.kernel.cancel import Cancellation
 from millstream.kernel.channel import READ_AHEAD, Channel, Closed
 from millstream.kernel.clock import get_clock
 from millstream.kernel.host import Emit, Ended, Host, Produce, Worker, produce_into
-from millstream.kernel.loops import call_in
+from millstream.kernel.loops import call_in, settle
 from millstream.kernel.scope import CURRENT, Around, Scope, note_step, user_context
 from millstream.kernel.sources import Source
 
@@ -65,7 +65,7 @@ class AsyncHost:
                 # As a value: a future that ends in a StopIteration is never done. Raised in the coroutine
                 # below, that becomes a RuntimeError with its cause (PEP 479).
                 outcome = Ended(raised)
-            call_in(loop, _settle, reply, outcome)
+            call_in(loop, settle, reply, outcome)
 
         with scope.part() as cancellation:
             threads.start(work, user_context(scope))
@@ -191,7 +191,7 @@ class AsyncHost:
 
             def run() -> None:
                 produce_into(produce, cancellation, channel)
-                call_in(channel.loop, _settle, ended, None)
+                call_in(channel.loop, settle, ended)
 
             threads.start(run, user_context(scope))
             if asks is None:
@@ -312,11 +312,6 @@ async def _outlast(future: asyncio.Future[Any], cancellation: Cancellation | Non
     if cancelled is not None:
         raise cancelled
     return None if future.cancelled() else future.result()
-
-
-def _settle(future: asyncio.Future[Any], value: Any) -> None:
-    if not future.done():
-        future.set_result(value)
 
 
 class _TaskAbort:

@@ -68,6 +68,16 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *a
             raise
 
 
+def settle(future: asyncio.Future[Any], value: Any = None, error: BaseException | None = None) -> None:
+    """Inside its loop: have a future end so, if it has not ended, or been cancelled, meanwhile."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+
+
 def _result(task: asyncio.Task[Any], cancellation: Cancellation | None) -> Any:
     if task.cancelled() and cancellation is not None:
         cancellation.check()
@@ -129,7 +139,7 @@ class OwnLoop:
             self._loop.run_forever()
             while self._asked:
                 make, reply = self._asked.pop()
-                _settle(reply, *_driven(make))
+                settle(reply, *_driven(make))
 
     def reach(self, source: Source[Any], is_outside: bool) -> Source[Any]:
         """See `LoopRunner`: as it is, since the same thread reads it."""
@@ -224,7 +234,7 @@ class LoopThread:
         reply: asyncio.Future[Any] = loop.create_future()
 
         def serve() -> None:
-            call_in(loop, _settle, reply, *_driven(make))
+            call_in(loop, settle, reply, *_driven(make))
 
         if not self._inboxes:
             raise RuntimeError("A step's input was read after the step had ended.")
@@ -249,15 +259,6 @@ def _driven(make: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseExce
         return drive(make()), None
     except BaseException as error:
         return None, error
-
-
-def _settle(reply: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if reply.done():
-        return
-    if error is None:
-        reply.set_result(value)
-    else:
-        reply.set_exception(error)
 
 
 class _Remote:

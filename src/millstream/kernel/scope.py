@@ -307,6 +307,11 @@ class Scope(msgspec.Struct, eq=False, weakref=True):
             around=self.around,
         )
 
+    def watched_by(self, watcher: "Watcher") -> None:
+        """Have one more watch this run, which has not begun, and all that run below it."""
+        self.audience = (*self.audience, watcher)
+        self.watchers = (*self.watchers, watcher)
+
     def aside(self) -> "Scope":
         """The same run for code that watches it: not cancelled with it, and watched by nobody."""
         scope = self.branch(Cancellation())

@@ -32,7 +32,7 @@ class Teller(Protocol):
 
 
 class Sink:
-    """A bounded queue from the steps of a run to its reader: see `Channel`; steps use `tell`.
+    """A bounded queue from the steps of a run to its reader: see `Channel`; steps use `add`.
 
     Its items are dicts, which get their number in the order of the sink, from 1, as `seq`.
     """
@@ -199,7 +199,7 @@ def _waiter(is_async: bool) -> tuple[Callable[[], Any], Callable[[], object]]:
 
         return block, event.set
 
-    from millstream.kernel.loops import call_in
+    from millstream.kernel.loops import call_in, settle
 
     loop = _running_loop()
     future = loop.create_future()
@@ -210,13 +210,8 @@ def _waiter(is_async: bool) -> tuple[Callable[[], Any], Callable[[], object]]:
     def wake() -> None:
         # From the loop's own thread without its pipe, which costs more than ten events.
         if _running_loop() is loop:
-            _settle(future)
+            settle(future)
         else:
-            call_in(loop, _settle, future)
+            call_in(loop, settle, future)
 
     return wait, wake
-
-
-def _settle(future: Any) -> None:
-    if not future.done():
-        future.set_result(None)

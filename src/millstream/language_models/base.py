@@ -9,12 +9,11 @@ from millstream.errors import InputError
 from millstream.kernel.drive import run_sync
 from millstream.kernel.host import SyncHost
 from millstream.kernel.scope import RunnableConfig, Scope, watchers_of
-from millstream.kernel.stage import Watcher
 from millstream.messages import UsageMetadata
 from millstream.outputs import LLMResult, generation_of, model_name_of, result_of
-from millstream.runnables.batch import Call, enter_batch, run_calls
+from millstream.runnables.batch import Call, answers_of, enter_batch
 from millstream.runnables.function import Kind, kind_of
-from millstream.runnables.runnable import Input, Output, Runnable, async_host
+from millstream.runnables.runnable import Input, Output, Runnable, async_host, own_watchers
 
 # How many characters make a token, for an estimate where a model reports none: English text in the usual
 # vocabularies comes to about four.
@@ -35,6 +34,7 @@ class LanguageModel(Runnable[Input, Output]):
     """
 
     _takes_whole = True
+    _own_watchers = own_watchers
 
     provider_name: str | None = None
     """Who runs the model, for those who watch: `"openai"`, say."""
@@ -64,10 +64,6 @@ class LanguageModel(Runnable[Input, Output]):
         self._own_tags = list(tags)
         self._own_metadata = dict(metadata or {})
         watchers_of(callbacks or ())
-
-    @property
-    def _own_watchers(self) -> tuple[Watcher, ...]:  # type: ignore[override]
-        return () if self.callbacks is None else watchers_of(self.callbacks)
 
     @property
     def _streams_answer(self) -> bool | None:  # type: ignore[override]
@@ -148,14 +144,11 @@ class LanguageModel(Runnable[Input, Output]):
         return await self.agenerate(prompts, *args, **kwargs)
 
     async def _results(self, scope: Scope, calls: Sequence[Call]) -> LLMResult:
-        answers: dict[int, Any] = {}
-        async with scope.reading(run_calls(scope, calls, False)) as done:
-            async for index, answer in done:
-                answers[index] = answer
-        scopes = {index: own for index, _, _, own, _ in calls}
+        answers = await answers_of(scope, calls)
+        scopes = [own for _, _, _, own, _ in calls]
         return result_of(
-            [generation_of(answers[index], own.generation_info) for index, own in scopes.items()],
-            [own.usage for own in scopes.values()],
+            [generation_of(each, own.generation_info) for each, own in zip(answers, scopes, strict=True)],
+            [own.usage for own in scopes],
             model_name_of(self) or self.get_name(),
         )
 

@@ -7,11 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 from millstream.documents import Document
 from millstream.errors import InputError
 from millstream.kernel.scope import Scope, watchers_of
-from millstream.kernel.stage import Watcher
 from millstream.runnables.fields import fill
 from millstream.runnables.function import Kind, kind_of
 from millstream.runnables.run_manager import RunManager
-from millstream.runnables.runnable import Runnable
+from millstream.runnables.runnable import Runnable, own_watchers
 
 
 class _Written(NamedTuple):
@@ -41,6 +40,7 @@ class BaseRetriever(Runnable[str, list[Document]]):
     _written: ClassVar[tuple[_Written, ...]] = ()
 
     _run_type = "retriever"
+    _own_watchers = own_watchers
 
     name: str | None = None
     """The name that its runs carry; None for that of its class."""
@@ -78,10 +78,6 @@ class BaseRetriever(Runnable[str, list[Document]]):
     @property
     def _own_metadata(self) -> Mapping[str, Any]:  # type: ignore[override]
         return self.metadata or {}
-
-    @property
-    def _own_watchers(self) -> tuple[Watcher, ...]:  # type: ignore[override]
-        return () if self.callbacks is None else watchers_of(self.callbacks)
 
     def _shown_input(self, input: Any) -> Any:
         return {"query": input}

@@ -98,6 +98,15 @@ async def run_calls(
             yield pair
 
 
+async def answers_of(scope: Scope, calls: Sequence[Call]) -> list[Any]:
+    """The answers of all calls, in their order; the first error ends the others and is raised."""
+    answers: dict[int, Any] = {}
+    async with scope.reading(run_calls(scope, calls, False)) as done:
+        async for index, answer in done:
+            answers[index] = answer
+    return [answers[index] for index in range(len(answers))]
+
+
 class RunnableEach(Runnable[Sequence[Input], list[Other]]):
     """Runs a runnable on each element of a list, at most `max_concurrency` (16) at once."""
 
@@ -117,8 +126,4 @@ class RunnableEach(Runnable[Sequence[Input], list[Other]]):
             if index:
                 own.forget_id()
             calls.append((index, step, element, own, keywords))
-        answers: dict[int, Any] = {}
-        async with scope.reading(run_calls(scope, calls, False)) as done:
-            async for index, answer in done:
-                answers[index] = answer
-        return [answers[index] for index in range(len(answers))]
+        return await answers_of(scope, calls)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 from millstream.kernel.channel import READ_AHEAD
 from millstream.kernel.drive import AsyncStream, run_sync, stream_sync
 from millstream.kernel.host import Host, SyncHost
-from millstream.kernel.scope import RunnableConfig, Scope
+from millstream.kernel.scope import RunnableConfig, Scope, watchers_of
 from millstream.kernel.sources import NOTHING, Single, merge
 from millstream.kernel.stage import Watcher, answer_from_stream, enter_root, run_answer, run_stream
 
@@ -45,6 +45,14 @@ def async_host() -> Host:
     from millstream.kernel.async_host import ASYNC_HOST
 
     return ASYNC_HOST
+
+
+def _told_of_own_runs(runnable: Any) -> tuple[Watcher, ...]:
+    return () if runnable.callbacks is None else watchers_of(runnable.callbacks)
+
+
+#: `_own_watchers` of a runnable that has `callbacks`: read at each run, since these may be set later.
+own_watchers: Any = property(_told_of_own_runs)
 
 
 class Runnable(Generic[Input, Output]):

@@ -14,12 +14,11 @@ from typing import Any, Literal
 from millstream.errors import ConfigError, ToolException, ToolInputError
 from millstream.kernel.scope import Scope, watchers_of
 from millstream.kernel.sources import NOTHING, Source, gathered, merge
-from millstream.kernel.stage import Watcher
 from millstream.messages import ToolCall
 from millstream.messages.calls import is_tool_call
 from millstream.runnables.fields import fill
 from millstream.runnables.function import _UserFunction, kind_of
-from millstream.runnables.runnable import Runnable
+from millstream.runnables.runnable import Runnable, own_watchers
 from millstream.tools.arguments import Arguments, of_function
 from millstream.tools.calls import Status, answered, given_by, named
 from millstream.tools.injected import Parameters
@@ -42,6 +41,7 @@ class BaseTool(Runnable[ToolInput, Any]):
     """
 
     _run_type = "tool"
+    _own_watchers = own_watchers
 
     name: str = ""  # pyright: ignore[reportIncompatibleVariableOverride]
     """What models call it by."""
@@ -82,10 +82,6 @@ class BaseTool(Runnable[ToolInput, Any]):
         self._own_tags = list(self.tags or ())
         self._own_metadata = dict(self.metadata or {})
         watchers_of(self.callbacks or ())
-
-    @property
-    def _own_watchers(self) -> tuple[Watcher, ...]:  # type: ignore[override]
-        return () if self.callbacks is None else watchers_of(self.callbacks)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
