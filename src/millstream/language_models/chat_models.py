@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -29,6 +29,7 @@ from millstream.runnables.runnable import Runnable
 
 if TYPE_CHECKING:
     from millstream.kernel.drive import AsyncStream
+    from millstream.tools.convert import ToolLike
 
 ModelInput = str | PromptValue | MessageLike | Sequence[MessageLike]
 """What a model takes: text, a prompt's value, or messages in any form that people write them."""
@@ -113,6 +114,31 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
                     yield stamp.last()
             finally:
                 scope.usage = stamp.spent()
+
+    def bind_tools(
+        self,
+        tools: Sequence[ToolLike],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[ModelInput, AIMessage]:
+        """This model with tools that it may call.
+
+        `tools` are tools, functions, classes with fields, or dicts in the form of a provider. `tool_choice`
+        is `"auto"` (the model decides), `"any"` or `"required"` (it has to call one), `"none"`, or the name
+        of the one that it has to call. `kwargs` go to each call of the model: `parallel_tool_calls=False`,
+        say, or `strict=True`.
+
+        Raises `ConfigError` for what is no tool.
+        """
+        from millstream.tools import convert_to_openai_tool
+
+        # A dict stays as it is: it may say more than the common form has room for.
+        told = [tool if isinstance(tool, Mapping) else convert_to_openai_tool(tool) for tool in tools]
+        for tool in told:
+            convert_to_openai_tool(tool)
+        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
+        return self.bind(tools=told, **choice, **kwargs)
 
     def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
         """The keywords of a call whose answer has to be JSON of this schema, for models that have any."""
