@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from millstream.output_parsers import *
     from millstream.outputs import *
     from millstream.prompts import *
+    from millstream.providers.anthropic import *
     from millstream.providers.local import *
+    from millstream.providers.openai import *
     from millstream.retrievers import *
     from millstream.runnables import *
     from millstream.tools import *
@@ -40,8 +42,8 @@ _HOMES = {
         "AuthenticationError Cancelled CoercionError ConfigError ContentFilterError "
         "ContextLengthError EmbeddingError InputError JsonError JsonLimitError MillstreamError "
         "MissingDependency ModelError OutputParserException PromptInputError ProviderError "
-        "ProviderUnavailable RateLimitError RecursionLimitError SseLimitError StreamTruncated "
-        "TemplateError ToolException ToolInputError VectorStoreError"
+        "ProviderUnavailable RateLimitError RecursionLimitError SseLimitError StreamTimeout "
+        "StreamTruncated TemplateError ToolException ToolInputError VectorStoreError"
     ),
     "events": (
         "AsyncLiveRun CustomEvent EventsMissed LiveRun LogEntry ReasoningDelta RunCancelled RunDone "
@@ -71,7 +73,9 @@ _HOMES = {
         "ChatMessagePromptTemplate ChatPromptTemplate HumanMessagePromptTemplate "
         "MessagesPlaceholder PromptTemplate SystemMessagePromptTemplate"
     ),
+    "providers.anthropic": "Anthropic ChatAnthropic",
     "providers.local": "ChatLocal LocalEmbeddings LocalLLM",
+    "providers.openai": "ChatOpenAI OpenAI OpenAIEmbeddings",
     "retrievers": "BaseRetriever",
     "runnables": (
         "AddableDict Run Runnable RunnableAssign RunnableBinding RunnableBranch RunnableConfig "

@@ -6,6 +6,7 @@ same thing again can help (`retryable`).
 """
 
 from collections.abc import Iterable
+from typing import Any, Literal
 
 __all__ = [
     "AuthenticationError",
@@ -28,6 +29,7 @@ __all__ = [
     "RateLimitError",
     "RecursionLimitError",
     "SseLimitError",
+    "StreamTimeout",
     "StreamTruncated",
     "TemplateError",
     "ToolException",
@@ -95,7 +97,13 @@ class MissingDependency(MillstreamError, ImportError):
 
 
 class ModelError(MillstreamError):
-    """A model could not answer. The text is the model's or its server's own words."""
+    """A model could not answer. The text is the model's or its server's own words.
+
+    `partial` is what arrived of an answer before its stream broke off: a message, or a text model's text;
+    None if nothing did.
+    """
+
+    partial: Any = None
 
 
 class ProviderError(ModelError):
@@ -150,6 +158,20 @@ class StreamTruncated(ProviderError):
     """A model's stream ended before the answer did: what arrived is not the whole."""
 
     retryable = True
+
+
+class StreamTimeout(ModelError, TimeoutError):
+    """A model was silent for too long.
+
+    `phase` is what was waited for: the `"first"` piece of an answer, the next one (`"idle"`), or all of it
+    (`"total"`).
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, phase: Literal["first", "idle", "total"]) -> None:
+        super().__init__(message)
+        self.phase = phase
 
 
 class OutputParserException(MillstreamError, ValueError):

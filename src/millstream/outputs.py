@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -101,13 +102,19 @@ def generation_of(output: Any, info: dict[str, Any] | None = None) -> Generation
     return ChatGeneration(message=output, generation_info=known or None)
 
 
+def generations_of(output: Any, info: dict[str, Any] | None, alternatives: Sequence[Any]) -> list[Generation]:
+    """All answers to one request: the first one, of which `info` was told, and those beside it."""
+    others = [each if isinstance(each, Generation) else generation_of(each) for each in alternatives]
+    return [generation_of(output, info), *others]
+
+
 def result_of(
-    generations: Sequence[Generation], usages: Sequence[UsageMetadata | None], model_name: str
+    generations: Sequence[Sequence[Generation]], usages: Sequence[UsageMetadata | None], model_name: str
 ) -> LLMResult:
     """The result of requests that were answered with these generations and took these tokens."""
     usage = merge_usage([each for each in usages if each is not None])
     return LLMResult(
-        generations=[[each] for each in generations],
+        generations=generations,
         llm_output={"token_usage": _token_usage(usage), "model_name": _named(generations) or model_name},
     )
 
@@ -122,9 +129,9 @@ def model_name_of(model: Any) -> str | None:
     return None
 
 
-def _named(generations: Sequence[Generation]) -> str | None:
+def _named(generations: Sequence[Sequence[Generation]]) -> str | None:
     """The model's name, as the provider told it with the answer."""
-    for each in generations:
+    for each in chain.from_iterable(generations):
         told: Mapping[str, Any] = each.generation_info or {}
         if isinstance(each, ChatGeneration):
             told = each.message.response_metadata

@@ -8,7 +8,14 @@ from millstream.kernel.scope import Scope
 from millstream.kernel.sources import NOTHING
 from millstream.messages import get_buffer_string
 from millstream.messages.calls import is_tool_call
-from millstream.outputs import ChatGeneration, GenerationChunk, generation_of, model_name_of, result_of
+from millstream.outputs import (
+    ChatGeneration,
+    GenerationChunk,
+    generation_of,
+    generations_of,
+    model_name_of,
+    result_of,
+)
 
 
 class Call(NamedTuple):
@@ -78,8 +85,9 @@ def end_of(scope: Scope, output: Any) -> Call:
     more: dict[str, Any] = {}
     if family == "llm":
         # A text model that said nothing has no items that make an answer.
-        generation = generation_of("" if output is None else output, scope.generation_info)
-        output = result_of([generation], [scope.usage], _model(scope))
+        output = "" if output is None else output
+        generations = generations_of(output, scope.generation_info, scope.alternatives)
+        output = result_of([generations], [scope.usage], _model(scope))
     elif family == "tool":
         more["name"] = scope.step.get_name()
     return Call(f"on_{family}_end", ignored_by, (output,), more)

@@ -24,19 +24,20 @@ _NO_STEP.name = "call"
 
 def blocking(function: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
     """Run a coroutine function to its end from sync code, on a private event loop."""
-    scope = _scope(SyncHost())
+    scope = call_scope(SyncHost())
     answer: T = run_sync(scope, scope.host.wait(scope, function, *args, **kwargs))
     return answer
 
 
 async def in_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Run a plain function from async code, in a worker thread."""
-    scope = _scope(async_host())
+    scope = call_scope(async_host())
     answer: T = await scope.host.call(scope, function, *args, **kwargs)
     return answer
 
 
-def _scope(host: Host) -> Scope:
+def call_scope(host: Host) -> Scope:
+    """The scope of a call that is no step: inside of the run around it, if there is one."""
     around = current_scope()
     if around is None:
         return enter_root(_NO_STEP, None, host, {})[1]

@@ -184,6 +184,8 @@ class Scope(msgspec.Struct, eq=False, weakref=True):
     usage: Any = None
     #: What a text model says of its answer beside the text: why it ended, say.
     generation_info: dict[str, Any] | None = None
+    #: The answers beside the first one, if a model was asked for several.
+    alternatives: Sequence[Any] = ()
     #: Who watches this run and all that run below it.
     audience: "tuple[Watcher, ...]" = ()
     #: The context that the run was called in, where it is a call's own and somebody watches it.

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from millstream.errors import InputError
 from millstream.kernel.drive import run_sync
-from millstream.kernel.host import SyncHost
+from millstream.kernel.host import END, InPlace, SyncHost
 from millstream.kernel.scope import RunnableConfig, Scope, watchers_of
 from millstream.messages import UsageMetadata
-from millstream.outputs import LLMResult, generation_of, model_name_of, result_of
+from millstream.outputs import LLMResult, generations_of, model_name_of, result_of
 from millstream.runnables.batch import Call, answers_of, enter_batch
 from millstream.runnables.function import Kind, kind_of
 from millstream.runnables.runnable import Input, Output, Runnable, async_host, own_watchers
@@ -147,7 +147,10 @@ class LanguageModel(Runnable[Input, Output]):
         answers = await answers_of(scope, calls)
         scopes = [own for _, _, _, own, _ in calls]
         return result_of(
-            [generation_of(each, own.generation_info) for each, own in zip(answers, scopes, strict=True)],
+            [
+                generations_of(each, own.generation_info, own.alternatives)
+                for each, own in zip(answers, scopes, strict=True)
+            ],
             [own.usage for own in scopes],
             model_name_of(self) or self.get_name(),
         )
@@ -163,6 +166,23 @@ class LanguageModel(Runnable[Input, Output]):
         host = scope.here
         run = host.each if self._stream_kind == "each" else host.aeach
         return run(scope, partial(self._stream, request, **kwargs))
+
+    async def _said(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
+        """All that the model says, when nobody wants it piece by piece."""
+        if self._generate is not None:
+            return [await self._whole(request, scope, kwargs)]
+        if self._runs_in_place(scope):
+            return self._said_in_place(request, scope, kwargs)
+        async with scope.reading(self._items(request, scope, kwargs)) as items:
+            return [item async for item in items]
+
+    def _said_in_place(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
+        said = []
+        with InPlace(scope, partial(self._stream, request, **kwargs)) as advance:
+            while (item := advance()) is not END:
+                scope.cancellation.check()
+                said.append(item)
+        return said
 
     async def _one_item(
         self, request: Any, scope: Scope, kwargs: dict[str, Any]

@@ -65,18 +65,7 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> AIMessage:
         messages = convert_to_messages(input)
         stamp = _Stamp(messages, scope)
-        if self._generate is not None:
-            said = [await self._whole(messages, scope, kwargs)]
-        elif self._runs_in_place(scope):
-            said = []
-            with InPlace(scope, partial(self._stream, messages, **kwargs)) as advance:
-                while (item := advance()) is not END:
-                    scope.cancellation.check()
-                    said.append(item)
-        else:
-            async with scope.reading(self._items(messages, scope, kwargs)) as stream:
-                said = [item async for item in stream]
-        message = stamp.message(said)
+        message = stamp.message(await self._said(messages, scope, kwargs))
         scope.usage = stamp.usage
         return message
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from millstream.errors import InputError
 from millstream.kernel.scope import Scope
-from millstream.kernel.sources import NOTHING, Single, Source
+from millstream.kernel.sources import NOTHING, Source
 from millstream.language_models.base import LanguageModel, estimated_usage
 from millstream.language_models.chat_models import ModelInput
 from millstream.messages import PromptValue, UsageMetadata, convert_to_messages, get_buffer_string
@@ -32,13 +32,11 @@ class BaseLLM(LanguageModel[ModelInput, str]):
         return {"generations": [[generation]], "llm_output": None}
 
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> str:
-        if self._generate is not None and self._stream is not None:
-            prompt = _prompt(input)
-            text = _text(await self._whole(prompt, scope, kwargs), scope)
-            _note_usage(scope, len(prompt), len(text))
-            return text
-        async with scope.reading(self._transform(Single(input), scope, **kwargs)) as pieces:
-            return "".join([piece async for piece in pieces])
+        prompt = _prompt(input)
+        said = await self._said(prompt, scope, kwargs)
+        text = "".join([item if type(item) is str else _text(item, scope) for item in said])
+        _note_usage(scope, len(prompt), len(text))
+        return text
 
     async def _transform(
         self, source: Source[Any], scope: Scope, /, **kwargs: Any

@@ -1,1 +1,5 @@
-"""Anthropic's messages API: requests from messages, and chunks from the bytes of an answer."""
+"""Anthropic's models, and those of servers that speak its messages API."""
+
+from millstream.providers.anthropic.model import Anthropic, ChatAnthropic
+
+__all__ = ["Anthropic", "ChatAnthropic"]

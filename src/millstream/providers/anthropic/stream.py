@@ -125,7 +125,8 @@ class MessageStream:
         self._usage: dict[str, Any] = {}
         self._open: dict[int, _OpenCall] = {}
         self._held = 0
-        self._failed: MillstreamError | None = None
+        #: The error that the stream broke off with, which the next call raises.
+        self.failed: MillstreamError | None = None
         self._does: dict[str, Callable[[_Event], AIMessageChunk | None]] = {
             "message_start": self._message_start,
             "content_block_start": self._block_start,
@@ -152,21 +153,23 @@ class MessageStream:
                 if not self.ended and (chunk := self._chunk_of(event)) is not None:
                     found.append(chunk)
         except MillstreamError as error:
-            self._failed = error
+            self.failed = error
             if not found:
                 raise
         return found
 
-    def finish(self) -> None:
-        """The stream has ended. Raises `StreamTruncated` if the answer had not, or what `feed` had to."""
+    def finish(self) -> list[AIMessageChunk]:
+        """The stream has ended; nothing was held back. Raises `StreamTruncated` if the answer had not ended,
+        or what `feed` had to."""
         self._raise_failure()
         if not self.ended:
             self._sse.finish()
             raise StreamTruncated("The stream ended before the answer did: there was no message_stop.")
+        return []
 
     def _raise_failure(self) -> None:
-        if self._failed is not None:
-            raise self._failed
+        if self.failed is not None:
+            raise self.failed
 
     def _chunk_of(self, event: SseEvent) -> AIMessageChunk | None:
         if event.event == "content_block_delta":  # nearly all

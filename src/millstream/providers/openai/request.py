@@ -27,7 +27,7 @@ CHAT_PARAMETERS = frozenset(f"{_SHARED} {_OF_CHATS}".split())
 COMPLETION_PARAMETERS = frozenset(f"{_SHARED} best_of echo suffix".split())
 
 #: Parameters that hold any fields of the body: LangChain's name, the SDK's, and the local model's.
-_EXTRA = ("model_kwargs", "extra_body", "extra")
+EXTRA = ("model_kwargs", "extra_body", "extra")
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 
@@ -99,7 +99,7 @@ def _sorted_out(
     """The parameters that were given, and the further fields."""
     given = {name: value for name, value in parameters.items() if value is not None}
     extra: dict[str, Any] = {}
-    for name in _EXTRA:
+    for name in EXTRA:
         extra |= given.pop(name, {})
     if unknown := given.keys() - known:
         raise ConfigError(

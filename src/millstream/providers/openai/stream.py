@@ -112,7 +112,8 @@ class _Stream(Generic[Item]):
         self._n = n
         self._answers: dict[int, _Answer] = {0: _Answer()}
         self._usages = _Usages()
-        self._told: dict[str, Any] = {}
+        #: What was told of the answer so far: the model, its id.
+        self.metadata: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
 
     def feed(self, piece: bytes) -> list[Item]:
@@ -175,7 +176,7 @@ class _Stream(Generic[Item]):
 
     def _note(self, piece: Piece) -> None:
         """Keep what the piece says of the whole."""
-        told = self._told
+        told = self.metadata
         if piece.model and piece.model != told.get("model_name"):
             told["model_name"] = piece.model
         if piece.id and "id" not in told:
@@ -214,7 +215,9 @@ class _Stream(Generic[Item]):
         self.ended = True
         usage = self._usages.together()
         return [
-            self._last(answer, self._told | answer.ending() | _numbered(index), usage if index == 0 else None)
+            self._last(
+                answer, self.metadata | answer.ending() | _numbered(index), usage if index == 0 else None
+            )
             for index, answer in sorted(self._answers.items())
         ]
 

@@ -1,0 +1,205 @@
+"""Models of OpenAI's, and of servers that speak its wire: the SDK's transport, our bodies and chunks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Unpack
+
+from msgspec.structs import replace
+
+from millstream.kernel.scope import Scope
+from millstream.language_models import BaseChatModel, BaseLLM
+from millstream.messages import AIMessageChunk, BaseMessage
+from millstream.messages.merge import gather_message
+from millstream.outputs import GenerationChunk
+from millstream.providers.answers import answered, streamed
+from millstream.providers.api import Api, Body, Sdk, per_call
+from millstream.providers.openai.options import ALIASES, ChatOptions, CompletionOptions
+from millstream.providers.openai.presets import preset_of
+from millstream.providers.openai.request import (
+    CHAT_PARAMETERS,
+    COMPLETION_PARAMETERS,
+    EXTRA,
+    OPENAI,
+    Dialect,
+    chat_body,
+    completion_body,
+)
+from millstream.providers.openai.stream import (
+    ChatStream,
+    CompletionStream,
+    choice_of,
+    parse_chat,
+    parse_completion,
+)
+from millstream.providers.options import Options
+
+SDK = Sdk("openai", "OpenAI", "AsyncOpenAI")
+
+#: What the SDK's clients take beside what all do.
+CLIENT = ("organization", "project")
+
+
+class _OpenAI:
+    """Which server, which model, asked how: what both kinds of models share."""
+
+    provider_name: str | None = "openai"
+    default_model: str
+    """The model, if none is named."""
+
+    def __init__(self, model: str | None, given: Mapping[str, Any], parameters: frozenset[str]) -> None:
+        options = Options(
+            {"model": model, **given} if model is not None else given,
+            aliases=ALIASES,
+            parameters=parameters | set(EXTRA),
+            client=CLIENT,
+            own=("model", "preset", "stream_usage"),
+        )
+        super().__init__(**options.model)
+        self.model: str = options.own.get("model") or self.default_model
+        """The model's name, as the provider has it."""
+        self._parameters = options.parameters
+        client, dialect = connection(options)
+        self._dialect = (
+            dialect if options.own.get("stream_usage", True) else replace(dialect, stream_usage=False)
+        )
+        self._api = Api(SDK, client, **options.http)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name: LangChain's word for `model`."""
+        return self.model
+
+    def _asked(self, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        """The parameters of one call, and the model that it asks."""
+        given = {ALIASES.get(name, name): value for name, value in kwargs.items() if value is not None}
+        model = given.pop("model", self.model)
+        return {**self._parameters, **given}, model
+
+
+def connection(options: Options) -> tuple[dict[str, Any], Dialect]:
+    """What the SDK's clients are made with, and the dialect of the server."""
+    client, name = dict(options.client), options.own.get("preset")
+    if name is not None:
+        preset = preset_of(name)
+        client["base_url"] = client["base_url"] or preset.base_url()
+        client["api_key"] = client["api_key"] or preset.api_key()
+        return client, preset.dialect
+    environment = os.environ
+    client["base_url"] = url = client["base_url"] or environment.get("OPENAI_API_BASE")
+    client["organization"] = client["organization"] or environment.get("OPENAI_ORGANIZATION")
+    if url is not None and client["api_key"] is None and not environment.get("OPENAI_API_KEY"):
+        client["api_key"] = "none"  # servers of one's own ask for none, and the SDK does
+    url = url or environment.get("OPENAI_BASE_URL") or "api.openai.com"
+    return client, OPENAI if "openai.com" in str(url) else Dialect()
+
+
+class ChatOpenAI(_OpenAI, BaseChatModel):
+    """A chat model of OpenAI's, or of any server that speaks its wire.
+
+    `model` is the provider's name of it, `gpt-4o-mini` without one. The key is `api_key`, or
+    `OPENAI_API_KEY`; the server `base_url`, or `OPENAI_BASE_URL`, or a `preset` such as `"ollama"`. All
+    options are those of `ChatOptions`, and the names that LangChain has for them. A call may be given any
+    parameter of its own, and `extra_headers`, `extra_query` and `timeout`.
+
+    Asked for a whole answer, it asks for one; with `streaming=True` it streams then, too. Raises
+    `MissingDependency` without the SDK (`pip install 'millstream[openai]'`), `ConfigError` for an unknown
+    option, and in calls `ProviderError`s and `StreamTimeout`.
+    """
+
+    default_model = "gpt-4o-mini"
+
+    def __init__(self, model: str | None = None, **options: Unpack[ChatOptions]) -> None:
+        super().__init__(model, options, CHAT_PARAMETERS)
+
+    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
+        return {"json_schema": json_schema}
+
+    def _body(self, messages: list[BaseMessage], kwargs: dict[str, Any], stream: bool) -> Body:
+        parameters, model = self._asked(kwargs)
+        return chat_body(messages, parameters, model=model, stream=stream, dialect=self._dialect)
+
+    def _items(
+        self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        kwargs, send = per_call(_send_chat, kwargs)
+        body = self._body(request, kwargs, stream=True)
+        n = body.get("n") or 1
+        items = streamed(self._api, scope, send, body, ChatStream(n=n), parse_chat)
+        return items if n == 1 else _first_of_chats(items, scope)
+
+    async def _said(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
+        if self.streaming:
+            return await super()._said(request, scope, kwargs)
+        kwargs, send = per_call(_send_chat, kwargs)
+        body = self._body(request, kwargs, stream=False)
+        first, *scope.alternatives = await answered(self._api, scope, send, body, parse_chat)
+        return [first]
+
+
+class OpenAI(_OpenAI, BaseLLM):
+    """A text model of OpenAI's, or of any server that speaks its wire: it goes on with the prompt.
+
+    `model` is `gpt-3.5-turbo-instruct` without one; the rest is as for `ChatOpenAI`, with the options of
+    `CompletionOptions`.
+    """
+
+    default_model = "gpt-3.5-turbo-instruct"
+
+    def __init__(self, model: str | None = None, **options: Unpack[CompletionOptions]) -> None:
+        super().__init__(model, options, COMPLETION_PARAMETERS)
+
+    def _body(self, prompt: str, kwargs: dict[str, Any], stream: bool) -> Body:
+        parameters, model = self._asked(kwargs)
+        dialect = replace(self._dialect, max_tokens="max_tokens")
+        return completion_body(prompt, parameters, model=model, stream=stream, dialect=dialect)
+
+    def _items(self, request: str, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        kwargs, send = per_call(_send_completion, kwargs)
+        body = self._body(request, kwargs, stream=True)
+        n = body.get("n") or 1
+        items = streamed(self._api, scope, send, body, CompletionStream(n=n), parse_completion)
+        return items if n == 1 else _first_of_texts(items, scope)
+
+    async def _said(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
+        if self.streaming:
+            return await super()._said(request, scope, kwargs)
+        kwargs, send = per_call(_send_completion, kwargs)
+        body = self._body(request, kwargs, stream=False)
+        first, *scope.alternatives = await answered(self._api, scope, send, body, parse_completion)
+        return [first]
+
+
+def _send_chat(client: Any, body: Body, **options: Any) -> Any:
+    create = client.chat.completions.with_streaming_response.create
+    return create(model=body["model"], messages=[], extra_body=body, **options)
+
+
+def _send_completion(client: Any, body: Body, **options: Any) -> Any:
+    create = client.completions.with_streaming_response.create
+    return create(model=body["model"], prompt="", extra_body=body, **options)
+
+
+async def _first_of_chats(items: AsyncGenerator[Any, None], scope: Scope) -> AsyncGenerator[Any, None]:
+    """The chunks of the first of several answers; the others are kept until it has ended."""
+    others: dict[int, list[AIMessageChunk]] = {}
+    async with scope.reading(items) as stream:
+        async for item in stream:
+            if index := choice_of(item):
+                others.setdefault(index, []).append(item)
+            else:
+                yield item
+    scope.alternatives = [gather_message(chunks) for _, chunks in sorted(others.items())]
+
+
+async def _first_of_texts(items: AsyncGenerator[Any, None], scope: Scope) -> AsyncGenerator[Any, None]:
+    """The same, for texts."""
+    others: dict[int, GenerationChunk] = {}
+    async with scope.reading(items) as stream:
+        async for item in stream:
+            if index := choice_of(item):
+                others[index] = others[index] + item if index in others else item
+            else:
+                yield item
+    scope.alternatives = [text for _, text in sorted(others.items())]
