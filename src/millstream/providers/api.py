@@ -24,6 +24,7 @@ import msgspec
 from millstream.errors import (
     AuthenticationError,
     ConfigError,
+    InputError,
     MillstreamError,
     MissingDependency,
     ProviderError,
@@ -130,6 +131,7 @@ class Api:
         self._http = http_client
         self._async_http = None if http_async_client is None else LoopClient(http_async_client)
         self._client: Any = None
+        self._secrets: set[str] = set()
         self._lock = threading.Lock()
 
     async def pieces(
@@ -138,7 +140,7 @@ class Api:
         """The `Head` of the response to `body`, then its bytes as they come.
 
         When `is_over` says that nothing more is wanted, the rest is passed over. Raises `ProviderError`s,
-        `StreamTimeout` and `StreamTruncated`, and `ConfigError` for a body that is no JSON.
+        `StreamTimeout` and `StreamTruncated`, and `InputError` for a body that is no JSON.
         """
         seen = _Seen()
         host = scope.here
@@ -207,10 +209,12 @@ class Api:
                         return
 
     def _sync(self) -> Any:
+        http = self._http or self._sdk.pools.sync()
         with self._lock:
-            if self._client is None:
-                http = self._http or self._sdk.pools.sync()
+            # Another one after a fork, whose child has connections of its own.
+            if self._client is None or self._client._client is not http:
                 self._client = self._sdk.client(**self._options, http_client=http)
+                self._secrets |= _secrets_of(self._client)
             return self._client
 
     async def _async(self) -> Any:
@@ -218,6 +222,7 @@ class Api:
         client = owner.made.get(self)
         if client is None:
             client = owner.made[self] = self._sdk.async_client(**self._options, http_client=owner.http)
+            self._secrets |= _secrets_of(client)
         return client
 
     def _translated(self, error: Any, seen: _Seen) -> MillstreamError | None:
@@ -225,6 +230,8 @@ class Api:
         if isinstance(error, MillstreamError):
             return None
         sdk = self._sdk.module
+        # Whoever shows our error shows this one with it, as its cause.
+        error.args = tuple(self._without_key(each) if isinstance(each, str) else each for each in error.args)
         words = self._without_key(_words(error))
         if isinstance(error, sdk.APIStatusError):
             response = error.response
@@ -246,10 +253,20 @@ class Api:
         return _of_setup(error, sdk, words)
 
     def _without_key(self, text: str) -> str:
-        key = self._options.get("api_key")
-        if isinstance(key, str) and len(key) >= 4:
-            text = text.replace(key, "[key]")
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
         return without_keys(text)
+
+
+def _secrets_of(client: Any) -> set[str]:
+    """What must not be shown: servers quote it, and some quote all of it."""
+    headers = {
+        name.lower(): value for name, value in client.default_headers.items() if isinstance(value, str)
+    }
+    found = [
+        headers.get(name, "").removeprefix("Bearer ") for name in ("authorization", "x-api-key", "api-key")
+    ]
+    return {each for each in [*found, client.api_key] if isinstance(each, str) and len(each) > 4}
 
 
 class _Seen:
@@ -298,10 +315,12 @@ def _of_setup(error: Exception, sdk: Any, words: str) -> MillstreamError | None:
             "`http_async_client` was used in an event loop that has ended. Make one in each loop, or leave "
             "it out: then each loop has its own."
         )
-    if isinstance(error, TypeError) and ("http_client" in words or "JSON serializable" in words):
+    if isinstance(error, TypeError) and "authentication method" in words:
+        return AuthenticationError(f"There is no key: give `api_key`. ({words})")
+    if isinstance(error, TypeError) and "http_client" in words:
         return ConfigError(words)
-    if isinstance(error, (UnicodeEncodeError, RecursionError)):
-        return ConfigError(f"The request cannot be written as JSON: {words}")
+    if isinstance(error, (UnicodeEncodeError, RecursionError)) or "JSON" in words:
+        return InputError(f"The request cannot be written as JSON: {words}")
     return None
 
 

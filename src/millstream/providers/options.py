@@ -78,7 +78,7 @@ class Options:
         self.client = {name: named.get(name) for name in (*_CLIENT, *client)}
         self.client["api_key"] = _secret(named.get("api_key"))
         #: The user's HTTP clients.
-        self.http = {name: named.get(name) for name in ("http_client", "http_async_client")}
+        self.http = {name: _http(name, named.get(name)) for name in ("http_client", "http_async_client")}
         #: The parameters of each request.
         self.parameters = {
             name: value for name, value in named.items() if name in parameters and name not in _MODEL
@@ -102,3 +102,10 @@ def _secret(key: Any) -> Any:
     """The key itself: pydantic's secrets hide theirs behind a method."""
     reveal = getattr(key, "get_secret_value", None)
     return reveal() if callable(reveal) else key
+
+
+def _http(name: str, client: Any) -> Any:
+    is_async = name == "http_async_client"
+    if client is None or (hasattr(client, "aclose" if is_async else "close") and hasattr(client, "send")):
+        return client
+    raise ConfigError(f"{name} is an httpx.{'AsyncClient' if is_async else 'Client'}, not {client!r}.")

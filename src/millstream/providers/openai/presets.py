@@ -4,7 +4,7 @@ import os
 
 import msgspec
 
-from millstream.errors import ConfigError
+from millstream.errors import AuthenticationError, ConfigError
 from millstream.providers.openai.request import OPENAI, Dialect
 
 
@@ -34,12 +34,12 @@ class Preset(msgspec.Struct, frozen=True):
         return host.rstrip("/") + self.url
 
     def api_key(self) -> str:
-        """Its key. Raises `ConfigError` if the environment has none."""
+        """Its key. Raises `AuthenticationError` if the environment has none."""
         if self.key_variable is None:
             return "none"  # the SDK wants one
         key = os.environ.get(self.key_variable)
         if not key:
-            raise ConfigError(f"There is no key: set {self.key_variable}, or give `api_key`.")
+            raise AuthenticationError(f"There is no key: set {self.key_variable}, or give `api_key`.")
         return key
 
 
