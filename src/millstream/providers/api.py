@@ -233,6 +233,11 @@ class Api:
         # Whoever shows our error shows this one with it, as its cause.
         error.args = tuple(self._without_key(each) if isinstance(each, str) else each for each in error.args)
         words = self._without_key(_words(error))
+        if "loop is closed" in words:
+            return ConfigError(
+                "`http_async_client` was used in an event loop that has ended. Make one in each loop, or leave "
+                "it out: then each loop has its own."
+            )
         if isinstance(error, sdk.APIStatusError):
             response = error.response
             refusal = refused_response(response.status_code, response.headers, _read_body(response))
@@ -310,11 +315,6 @@ def _of_setup(error: Exception, sdk: Any, words: str) -> MillstreamError | None:
     if isinstance(error, root):
         kind = AuthenticationError if "api_key" in words or "credential" in words.lower() else ConfigError
         return kind(words)
-    if isinstance(error, RuntimeError) and "loop is closed" in words:
-        return ConfigError(
-            "`http_async_client` was used in an event loop that has ended. Make one in each loop, or leave "
-            "it out: then each loop has its own."
-        )
     if isinstance(error, TypeError) and "authentication method" in words:
         return AuthenticationError(f"There is no key: give `api_key`. ({words})")
     if isinstance(error, TypeError) and "http_client" in words:

@@ -3,14 +3,12 @@
 Under async verbs a cancel arrives as an exception where the task waits. Under sync verbs the thread is
 blocked in a read, and nothing but an end of its socket wakes it. HTTP clients have no call for that. Once
 there is a response, it tells its socket. Before that, the socket is looked up in the tables of the client's
-connection pool (httpx on httpcore, of either generation), where the request is found by a mark that it
-carries. Whatever cannot be found there is left alone: then a cancel is noticed when the read ends.
+connection pool, where the request is found by a mark that it carries (`sockets.py`). If it cannot be found, a
+cancel is noticed when the read ends; while a connection is being made, when that is done.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +17,7 @@ from typing import Any
 
 from millstream.kernel.cancel import Cancellation
 from millstream.kernel.clock import get_clock
+from millstream.providers.sockets import shut_down, stream_of_connection, stream_of_response, waiting_in
 
 #: The name that a request's mark goes by among its extensions.
 MARK = "millstream"
@@ -51,17 +50,21 @@ class Exchange:
         self._woken.set()
         # A courtesy: these are other libraries' objects, whose threads may be closing them.
         with suppress(Exception):
-            stream = _stream_of(self._response) if self._response is not None else self._pending()
+            response = self._response
+            stream = self._pending() if response is None else stream_of_response(response)
             if stream is not None:
-                _shut_down(stream.get_extra_info("socket"))
+                shut_down(stream.get_extra_info("socket"))
 
     def _pending(self) -> Any:
         """The network stream of the request that has no response yet."""
-        for pool in _pools_of(self._http):
-            for waiting in list(pool._requests):
-                if waiting.request.extensions.get(MARK) is self:
-                    return _innermost(waiting)
-        return None
+        waiting = waiting_in(self._http, MARK, self)
+        if waiting is None:
+            return None
+        if waiting.connection is None:
+            # It waits for a place in the pool. Woken without one it fails, and the pool forgets it.
+            waiting._connection_acquired.set()
+            return None
+        return stream_of_connection(waiting.connection)
 
 
 CURRENT: ContextVar[Exchange | None] = ContextVar("millstream_exchange", default=None)
@@ -97,41 +100,3 @@ def interruptible(client: type[Any]) -> type[Any]:
 
     Interruptible.__name__ = client.__name__
     return Interruptible
-
-
-def _pools_of(http: Any) -> list[Any]:
-    transports = [http._transport, *http._mounts.values()]
-    pools = [getattr(transport, "_pool", None) for transport in transports]
-    return [pool for pool in pools if pool is not None]
-
-
-def _innermost(waiting: Any) -> Any:
-    connection = waiting.connection
-    if connection is None:
-        # It waits for a place in the pool. Woken without one it fails, and the pool forgets it.
-        waiting._connection_acquired.set()
-        return None
-    while (inner := getattr(connection, "_connection", None)) is not None:
-        connection = inner
-    return _unless_shared(connection, getattr(connection, "_network_stream", None))
-
-
-def _stream_of(response: Any) -> Any:
-    if response.extensions.get("http_version") == b"HTTP/2":
-        # Its connection carries other streams, too: closing the response resets this one alone.
-        return None
-    return response.extensions.get("network_stream")
-
-
-def _unless_shared(connection: Any, stream: Any) -> Any:
-    return None if hasattr(connection, "_h2_state") else stream
-
-
-def _shut_down(sock: Any) -> None:
-    if isinstance(sock, socket.socket):
-        # Below TLS, whose own shutdown would change the object that another thread reads from.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        return
-    # What an event loop shows of its socket: of the same connection, by a descriptor of our own.
-    with socket.socket(fileno=os.dup(sock.fileno())) as own:
-        own.shutdown(socket.SHUT_RDWR)

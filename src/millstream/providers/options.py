@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
+from urllib.parse import urlsplit
 
 from millstream.errors import ConfigError
 
@@ -77,6 +78,7 @@ class Options:
         #: What the SDK's clients take.
         self.client = {name: named.get(name) for name in (*_CLIENT, *client)}
         self.client["api_key"] = _secret(named.get("api_key"))
+        self.client["base_url"] = _address(named.get("base_url"))
         #: The user's HTTP clients.
         self.http = {name: _http(name, named.get(name)) for name in ("http_client", "http_async_client")}
         #: The parameters of each request.
@@ -102,6 +104,16 @@ def _secret(key: Any) -> Any:
     """The key itself: pydantic's secrets hide theirs behind a method."""
     reveal = getattr(key, "get_secret_value", None)
     return reveal() if callable(reveal) else key
+
+
+def _address(url: Any) -> str | None:
+    """`base_url`, as text: it may be an `httpx.URL`."""
+    if url is None:
+        return None
+    parts = urlsplit(str(url))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"`base_url` is an address such as http://127.0.0.1:8000/v1, not {str(url)!r}.")
+    return str(url)
 
 
 def _http(name: str, client: Any) -> Any:

@@ -16,10 +16,12 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
+
+from millstream.providers.sockets import idle_sockets
 
 
 class LoopClient:
@@ -51,6 +53,7 @@ class Pools:
         self._sync: Any = None
         self._of_loops: dict[asyncio.AbstractEventLoop, LoopClient] = {}
         self._lock = threading.Lock()
+        _all.add(self)
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
@@ -75,6 +78,12 @@ class Pools:
             await client.until_loop_ends()
         return client
 
+    def idle_sockets(self) -> Iterator[Any]:
+        """The sockets of all connections that are kept to be used again."""
+        clients = [self._sync, *(client.http for client in self._of_loops.values())]
+        for http in clients:
+            yield from idle_sockets(http)
+
     def close(self) -> None:
         """The interpreter exits: connections that are kept say goodbye."""
         if self._sync is not None:
@@ -86,3 +95,16 @@ class Pools:
         self._lock = threading.Lock()
         self._sync = None
         self._of_loops = {}
+
+
+_all: WeakSet[Pools] = WeakSet()
+
+
+def kept_sockets() -> list[Any]:
+    """The sockets that this process keeps to use them again, of all SDKs."""
+    return [sock for pools in list(_all) for sock in pools.idle_sockets()]
+
+
+def is_keeper(generator: Any) -> bool:
+    """Whether an async generator is what waits here for the end of its loop."""
+    return generator.ag_code is LoopClient._closing.__code__

@@ -3,10 +3,11 @@
 import asyncio
 import gc
 import os
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from inspect import GEN_SUSPENDED, getgeneratorstate
 from pathlib import Path
 from types import AsyncGeneratorType, GeneratorType
@@ -28,8 +29,9 @@ class Leak(AssertionError):
 def check_leaks() -> Iterator[None]:
     """Raise `Leak` if the block leaves a thread, task, socket or suspended generator behind.
 
-    Cached idle workers are no leak. Of generators, async ones count wherever they were written, plain ones
-    only if the library wrote them: a test's own fixtures are suspended generators too.
+    Idle workers, and connections that providers keep to use them again, are no leak. Of generators, async
+    ones count wherever they were written, plain ones only if the library wrote them: a test's own fixtures
+    are suspended generators too.
     """
     before = _open()
     yield
@@ -47,16 +49,19 @@ def _open() -> dict[Any, str]:
     gc.collect()
     found: dict[Any, str] = {}
     idle = threads.idle_threads()
+    pools = sys.modules.get("millstream.providers.pools")  # its asyncio costs time to import
+    kept = _names([sock.fileno() for sock in pools.kept_sockets()]) if pools else []
     for thread in threading.enumerate():
         if thread not in idle:
             found[thread.ident] = f"thread {thread.name}"
-    for name in _sockets():
+    for name in set(_sockets()).difference(kept):
         found[name] = f"socket {name}"
     for thing in gc.get_objects():
         # By type and not isinstance: some objects in the heap answer `__class__` with code of their own.
         kind = type(thing)
         if kind is AsyncGeneratorType and _is_suspended(thing):
-            found[id(thing)] = f"async generator {thing.__qualname__}"
+            if pools is None or not pools.is_keeper(thing):
+                found[id(thing)] = f"async generator {thing.__qualname__}"
         elif kind is GeneratorType and thing.gi_code.co_filename.startswith(_PACKAGE):
             if getgeneratorstate(thing) == GEN_SUSPENDED and thing.__name__ != "check_leaks":
                 found[id(thing)] = f"generator {thing.__qualname__}"
@@ -71,18 +76,20 @@ def _is_suspended(generator: Any) -> bool:
     return frame is not None and not generator.ag_running and frame.f_lasti > _FIRST
 
 
+_DESCRIPTORS = "/proc/self/fd"
+
+
 def _sockets() -> list[str]:
-    folder = "/proc/self/fd"
-    if not os.path.isdir(folder):
-        return []
+    """The names of this process's sockets, where the system tells them."""
+    descriptors = os.listdir(_DESCRIPTORS) if os.path.isdir(_DESCRIPTORS) else []
+    return [name for name in _names(descriptors) if name.startswith("socket:")]
+
+
+def _names(descriptors: Iterable[object]) -> list[str]:
     names = []
-    for entry in os.listdir(folder):
-        try:
-            target = os.readlink(f"{folder}/{entry}")
-        except OSError:
-            continue
-        if target.startswith("socket:"):
-            names.append(target)
+    for descriptor in descriptors:
+        with suppress(OSError):  # closed meanwhile
+            names.append(os.readlink(f"{_DESCRIPTORS}/{descriptor}"))
     return names
 
 
