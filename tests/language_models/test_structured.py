@@ -93,8 +93,8 @@ def test_the_model_is_called_with_the_schema_and_the_keywords():
     seen = {}
 
     class Constrained(BaseChatModel):
-        def _constrained(self, json_schema):
-            return {"response_schema": json_schema}
+        def _structured(self, json_schema, strict):
+            return {"json_schema": {"response_schema": json_schema}}
 
         def _stream(self, messages, **kwargs):
             seen.update(kwargs)
@@ -102,8 +102,13 @@ def test_the_model_is_called_with_the_schema_and_the_keywords():
 
     Constrained().with_structured_output(Struct, temperature=0.5).invoke("France?")
     assert seen["temperature"] == 0.5
-    properties = seen["response_schema"]["$defs"]["Struct"]["properties"]
-    assert properties == {"name": {"type": "string"}, "population": {"type": "integer"}}
+    # In one piece: servers want no reference at the root, and take the title for a name.
+    assert seen["response_schema"] == {
+        "title": "Struct",
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "population": {"type": "integer"}},
+        "required": ["name", "population"],
+    }
 
 
 def test_the_local_model_is_constrained():
@@ -260,8 +265,8 @@ class Asked(BaseChatModel):
         super().__init__()
         self.seen = {}
 
-    def _constrained(self, json_schema):
-        return {"json_schema": json_schema}
+    def _structured(self, json_schema, strict):
+        return {"json_schema": {"json_schema": json_schema}}
 
     def _stream(self, messages, **kwargs):
         self.seen = kwargs

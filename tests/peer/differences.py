@@ -1099,6 +1099,25 @@ _differs(
     why="Some local models give none, and a call is answered with a message.",
 )
 
+STRUCTURED = "Typed answers"
+
+_differs(
+    STRUCTURED,
+    "structured-calls-fill",
+    "Streams of `with_structured_output` with a pydantic model, by a tool call",
+    peer="Objects that are valid, and nothing until there is one.",
+    ours="Objects as they fill, and a validated one at last, by any method.",
+    why="An object is seen to grow, whichever way the model is held to it.",
+)
+_differs(
+    STRUCTURED,
+    "structured-no-call",
+    "`with_structured_output` by a tool call, of a model that answers in words",
+    peer="None.",
+    ours="`OutputParserException` with the words in `llm_output`.",
+    why="It is a failed answer, and `with_retry` or `with_fallbacks` can mend it.",
+)
+
 RETRIEVAL = "Retrieval"
 
 _differs(

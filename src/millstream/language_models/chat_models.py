@@ -29,6 +29,7 @@ from millstream.runnables.runnable import Runnable
 
 if TYPE_CHECKING:
     from millstream.kernel.drive import AsyncStream
+    from millstream.language_models.structured import Method, Ways
     from millstream.tools.convert import ToolLike
 
 ModelInput = str | PromptValue | MessageLike | Sequence[MessageLike]
@@ -129,44 +130,69 @@ class BaseChatModel(LanguageModel[ModelInput, AIMessage]):
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=told, **choice, **kwargs)
 
-    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
-        """The keywords of a call whose answer has to be JSON of this schema, for models that have any."""
-        raise ConfigError(
-            f"{self.get_name()} cannot be told to answer with JSON of a schema. Ask for it in the prompt "
-            "(`parser.get_format_instructions()`), and put a `JsonOutputParser` behind the model."
-        )
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
+        """The ways in which this model can be held to a JSON schema, the preferred one first.
+
+        For each of the methods of `with_structured_output` that the model knows, the keywords of a call: they
+        arrive in `_stream` or `_generate`. The schema's `title` is the answer's name, if it has one;
+        `structured.answer_tool` makes the keywords of `"function_calling"`. `strict` is what the caller
+        said of it, for servers that know the word.
+        """
+        return {}
 
     @overload
     def with_structured_output(
-        self, schema: type[Typed], *, include_raw: Literal[False] = False, **kwargs: Any
+        self,
+        schema: type[Typed],
+        *,
+        method: Method | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        **kwargs: Any,
     ) -> Runnable[ModelInput, Typed]: ...
     @overload
     def with_structured_output(
-        self, schema: Any, *, include_raw: bool = False, **kwargs: Any
+        self,
+        schema: Any,
+        *,
+        method: Method | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
     ) -> Runnable[ModelInput, Any]: ...
     def with_structured_output(
-        self, schema: Any, *, include_raw: bool = False, **kwargs: Any
+        self,
+        schema: Any,
+        *,
+        method: Method | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
     ) -> Runnable[ModelInput, Any]:
         """This model, held to JSON of a schema, and its answers read.
 
         `schema` is a pydantic model, msgspec struct, dataclass or TypedDict, or a JSON schema as a dict. The
         answer is an object of the type, or what the JSON says; in a stream it fills as it is written, and the
         last item is a validated one. With `include_raw` it is a dict of `raw` (the message), `parsed`, and
-        `parsing_error`, which is raised otherwise. `kwargs` go to each call of the model; LangChain's
-        `method` and `strict` are taken and change nothing, since a model knows one way.
+        `parsing_error`, which is raised otherwise. `kwargs` go to each call of the model.
 
-        Raises `ConfigError` if the schema is none, or if the model cannot be held to one.
+        `method` is how the model is held to the schema, by default as it does best: `"json_schema"`, it
+        can write nothing else; `"function_calling"`, it has to call a tool that takes such arguments, and
+        these are the answer; `"json_mode"`, it writes some JSON, and the prompt has to say which. `strict` is
+        for servers that know the word, as OpenAI's does; other models ignore it.
+
+        Raises `ConfigError` if the schema is none, or if the model cannot be held to one in this way. The
+        chain raises `OutputParserException` for an answer that is not valid, or not a call.
         """
-        from millstream.language_models.structured import WithRaw, schema_and_parser
+        from millstream.language_models.structured import chosen_way, reader_of, schema_and_parser
 
-        for name in ("method", "strict"):
-            kwargs.pop(name, None)
         json_schema, parser = schema_and_parser(schema)
-        constraint = self._constrained(json_schema)
-        if both := sorted(constraint.keys() & kwargs.keys()):
+        ways = self._structured(json_schema, strict)
+        method = chosen_way(ways, method, self.get_name())
+        if both := sorted(ways[method].keys() & kwargs.keys()):
             raise ConfigError(f"The schema is given as {', '.join(both)} to the model already.")
-        model = self.bind(**constraint, **kwargs)
-        return model | (WithRaw(parser) if include_raw else parser)
+        model = self.bind(**ways[method], **kwargs)
+        return model | reader_of(method, json_schema, parser, include_raw=include_raw)
 
     if TYPE_CHECKING:  # a message when it answers once, its chunks when it streams
 

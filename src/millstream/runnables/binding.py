@@ -60,13 +60,20 @@ class RunnableBinding(Runnable[Input, Output]):
 
         chain: Any = getattr(self.bound, "with_structured_output")(schema, **kwargs)  # noqa: B009
         model, *others = chain.steps
-        bound: Runnable[Any, Any] = RunnableBinding(
+        return RunnableSequence(self._around(model), *others)
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> "RunnableBinding[Any, Any]":
+        """As of the chat model that is bound, with this config, these keywords and listeners."""
+        return self._around(getattr(self.bound, "bind_tools")(tools, **kwargs))  # noqa: B009
+
+    def _around(self, model: Runnable[Any, Any]) -> "RunnableBinding[Any, Any]":
+        """What this binding holds, put on the model that is bound, whose own keywords win."""
+        return RunnableBinding(
             model,
             config=self._bound_config,
             kwargs={**self._bound_kwargs, **model._bound_kwargs},
             watchers=self._bound_watchers,
         )
-        return RunnableSequence(bound, *others)
 
     def __getattr__(self, name: str) -> Any:
         # A model with a config is still asked for its own attributes and methods. Underscores stay out, so

@@ -5,12 +5,13 @@ import math
 import random
 import re
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from millstream.embeddings import Embeddings
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
-from millstream.messages import AIMessageChunk
+from millstream.language_models.structured import Ways, answer_tool
+from millstream.messages import AIMessageChunk, BaseMessage
 
 #: One answer: what is yielded in turn (text or a chunk), or raised at that point.
 Answer = str | Sequence[str | AIMessageChunk | BaseException | type[BaseException]]
@@ -38,22 +39,38 @@ class _Script:
             yield item
 
 
+class Asked(NamedTuple):
+    """What a fake chat model was asked: the messages, and the keywords of the call that were given."""
+
+    messages: list[BaseMessage]
+    kwargs: dict[str, Any]
+
+
 class FakeChatModel(BaseChatModel):
     """A chat model that gives `responses` in turn, then from the start again.
 
     Each answer is a text, or a list of items: text, an `AIMessageChunk`, or an exception to raise at that
     point. `stream` yields each item as one chunk, `delay` seconds apart; `invoke` joins them. What it is
-    asked is ignored.
+    asked is ignored, and stands in `requests`, in the order of the calls, for a test to look at.
     """
 
     def __init__(self, responses: Sequence[Answer], delay: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._script = _Script(responses, delay)
+        self.requests: list[Asked] = []
 
-    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
-        return {"json_schema": json_schema}
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
+        said = {} if strict is None else {"strict": strict}
+        return {
+            "json_schema": {"json_schema": json_schema, **said},
+            "function_calling": {**answer_tool(json_schema), **said},
+            "json_mode": {"response_format": {"type": "json_object"}},
+        }
 
-    def _items(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+    def _items(
+        self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        self.requests.append(Asked(request, kwargs))
         return self._script.play(scope)
 
 

@@ -9,6 +9,7 @@ from millstream.kernel.cancel import Cancellation
 from millstream.kernel.host import Emit
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
+from millstream.language_models.structured import Ways
 from millstream.messages import BaseMessage
 from millstream.providers.local.engine import Engine, Kind, engine_for
 from millstream.providers.local.request import chat_request, completion_request
@@ -106,8 +107,12 @@ class ChatLocal(_Local, BaseChatModel):
     Raises `MissingDependency` with the command to run, `ContextLengthError` for a prompt that is too long.
     """
 
-    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
-        return {"json_schema": json_schema}
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
+        # `strict` says nothing new: llama.cpp writes nothing but what the schema allows.
+        return {
+            "json_schema": {"json_schema": json_schema},
+            "json_mode": {"response_format": {"type": "json_object"}},
+        }
 
     async def _items(
         self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]
