@@ -23,6 +23,7 @@ LOCAL = {
     "runs.py",
     "sentences.py",
     "steps.py",
+    "tool_calls.py",
     "typed.py",
 }
 SECONDS = 100
@@ -160,6 +161,16 @@ def test_a_typed_answer_fills() -> None:
     assert first == "Country(name=None, capital=None, population=None)"
     assert len(others) > 3
     assert told == "Madrid is the capital of Spain."
+
+
+@pytest.mark.local
+def test_a_forced_call_grows_and_its_result_is_told() -> None:
+    *grown, result, answer = run("tool_calls.py").splitlines()
+    assert grown[0] == "weather {}"
+    assert "weather {'city': ''}" in grown
+    assert grown[-1] == "weather {'city': 'Rome'}"
+    assert result == "20 degrees and sunny in Rome"
+    assert "20" in answer
 
 
 @pytest.mark.local

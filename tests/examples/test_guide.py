@@ -37,6 +37,7 @@ def test_lines_may_be_left_out() -> None:
         pytest.param("callbacks.md", "callbacks.py", marks=pytest.mark.local),
         pytest.param("json.md", "countries.py", marks=pytest.mark.local),
         pytest.param("structured.md", "typed.py", marks=pytest.mark.local),
+        pytest.param("local.md", "tool_calls.py", marks=pytest.mark.local),
         pytest.param("retrieval.md", "retrieval.py", marks=pytest.mark.local),
         pytest.param("runs.md", "runs.py", marks=pytest.mark.local),
         ("tracing.md", "tracing.py"),

@@ -19,13 +19,16 @@ from millstream import (
     ChatPromptTemplate,
     ConfigError,
     ContextLengthError,
+    HumanMessage,
     LocalLLM,
     MissingDependency,
     ModelError,
     RunnableParallel,
     StrOutputParser,
+    tool,
 )
 from millstream.kernel.scope import current_scope
+from millstream.messages import merge_chunks
 from millstream.providers.local.engine import Engine
 from tests.conftest import Colour
 
@@ -254,3 +257,88 @@ def test_generate_tells_true_usage() -> None:
     assert result.llm_output["model_name"] == "smollm2"
     assert 0 < result.llm_output["token_usage"]["completion_tokens"] <= 4
     assert chat(max_tokens=4)([("human", "Say hello.")]).text == generation.text
+
+
+# --- tools --------------------------------------------------------------------------------------------
+
+
+@tool
+def weather(city: str) -> str:
+    """How warm it is in a city."""
+    return f"20 degrees and sunny in {city}"
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def test_a_forced_call_streams_and_holds_no_text(colour: Colour) -> None:
+    model = ChatLocal(context=2048, max_tokens=40).bind_tools([add, weather], tool_choice="weather")
+    chunks = colour.stream(model, "How warm is it in Rome?")
+    assert len(chunks) > 4
+    assert {chunk.content for chunk in chunks} == {""}
+    grown = [merge_chunks(chunks[:count]).tool_calls[0].args for count in range(1, len(chunks))]
+    assert grown[0] == {}
+    assert {"city": ""} in grown
+    [call] = merge_chunks(chunks).tool_calls
+    assert (call.name, call.args) == ("weather", {"city": "Rome"})
+    assert call.id
+    assert chunks[-1].response_metadata["finish_reason"] == "tool_calls"
+    assert not chunks[-1].usage_metadata.estimated
+
+
+def test_a_call_its_result_and_an_answer_from_it() -> None:
+    model = chat(max_tokens=24).bind_tools([weather], tool_choice="any")
+    messages: list[Any] = [HumanMessage("How warm is it in Rome?")]
+    messages.append(model.invoke(messages))
+    messages += [weather.invoke(call) for call in messages[-1].tool_calls]
+    answer = model.invoke(messages, tool_choice="none")
+    assert answer.tool_calls == []
+    assert "20" in answer.text
+
+
+def test_an_answer_by_a_call_is_held_to_the_schema() -> None:
+    class Sum(TypedDict):
+        a: int
+        b: int
+
+    model = chat(max_tokens=40).with_structured_output(Sum, method="function_calling")
+    *partial, last = model.stream("Add 17 and 25.")
+    assert len(partial) > 1
+    assert last == {"a": 17, "b": 25}
+
+
+def test_leaving_in_the_middle_of_a_call_stops_the_generation(engine: Engine) -> None:
+    # One call after the other, for ever.
+    model = chat(max_tokens=1500).bind_tools([weather], tool_choice="any", parallel_tool_calls=True)
+    stream = model.stream("How warm is it in Rome?")
+    next(stream)
+    next(stream)
+    assert generating(engine) == 1
+    stream.close()
+    assert generating(engine) == 0
+
+    async def run() -> None:
+        async with aclosing(model.astream("How warm is it in Rome?")) as chunks:
+            async for chunk in chunks:
+                assert chunk.tool_call_chunks
+                break
+        assert generating(engine) == 0
+        task = asyncio.ensure_future(model.ainvoke("How warm is it in Rome?"))
+        while not generating(engine):
+            await asyncio.sleep(0.002)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert generating(engine) == 0
+
+    asyncio.run(run())
+
+
+def test_tools_that_are_none_are_refused(colour: Colour) -> None:
+    with pytest.raises(ConfigError, match="no tools of its own"):
+        colour.invoke(chat().bind_tools([{"type": "web_search"}]), "?")
+    with pytest.raises(ConfigError, match="takes no tools"):
+        LocalLLM(**SHARED).invoke("?", tools=[weather])

@@ -153,3 +153,80 @@ def test_text_that_looks_like_an_error_is_text() -> None:
     piece = b'{"choices":[{"delta":{"content":"{\\"error\\": 1}"},"text":"{\\"error\\": 1}"}]}'
     assert parse_chat(piece) == AIMessageChunk(content='{"error": 1}')
     assert parse_completion(piece) == '{"error": 1}'
+
+
+# --- tool calls ---------------------------------------------------------------------------------------
+
+
+def chunks_of(pieces: list[bytes]) -> list[AIMessageChunk]:
+    """What a model streams of these pieces."""
+    reader = ChatPieces()
+    return [*(chunk for piece in pieces if (chunk := reader.feed(piece)) is not None), reader.last()]
+
+
+def test_a_recorded_call_grows(recorded: Recorded) -> None:
+    chunks = chunks_of(recorded("tool_call.jsonl"))
+    first = chunks[0].tool_call_chunks[0]
+    assert (first.name, first.args, first.index) == ("weather", "{", 0)
+    assert first.id
+    assert len(chunks) > 6
+    assert [chunk.content for chunk in chunks] == [""] * len(chunks)
+    grown = []
+    for count in range(1, len(chunks) + 1):
+        [call] = merge_chunks(chunks[:count]).tool_calls
+        if call.args not in grown:
+            grown.append(call.args)
+    assert grown == [{}, {"city": ""}, {"city": "Os"}, {"city": "Oslo"}]
+    assert chunks[-1].response_metadata == {"finish_reason": "tool_calls", "model_name": "smollm2"}
+
+
+def test_two_recorded_calls_of_which_one_is_cut(recorded: Recorded) -> None:
+    whole = merge_chunks(chunks_of(recorded("tool_calls_two.jsonl")))
+    assert [call.args for call in whole.tool_calls] == [{"city": "Oslo"}]
+    assert [call.name for call in whole.invalid_tool_calls] == ["weather"]
+    assert whole.response_metadata["finish_reason"] == "length"
+
+
+def test_of_a_recorded_call_that_is_cut_in_its_name_nothing_is_told(recorded: Recorded) -> None:
+    whole = merge_chunks(chunks_of(recorded("tool_call_cut.jsonl")))
+    assert (whole.content, whole.tool_calls, whole.invalid_tool_calls) == ("", [], [])
+    assert whole.response_metadata["finish_reason"] == "length"
+    assert whole.usage_metadata is not None
+    assert whole.usage_metadata.output_tokens == 4
+
+
+def call_piece(reason: str | None = None, **call: object) -> bytes:
+    choice = {"delta": {"tool_calls": [call]} if call else {}, "finish_reason": reason}
+    return json.dumps({"choices": [choice]}).encode()
+
+
+def test_a_call_without_an_id_gets_one_that_no_other_has() -> None:
+    pieces = [
+        call_piece(index=0, function={"name": "f", "arguments": "{"}),
+        call_piece(index=0, function={"arguments": "}"}),
+        call_piece(index=1, id="", function={"name": "f", "arguments": "{}"}),
+        call_piece("stop"),
+    ]
+    first, again = (merge_chunks(chunks_of(pieces)) for _ in range(2))
+    ids = [call.id for call in [*first.tool_calls, *again.tool_calls]]
+    assert len(set(ids)) == 4
+    assert all(isinstance(each, str) and each.startswith("call_") for each in ids)
+    # What ended with calls says so.
+    assert first.response_metadata["finish_reason"] == "tool_calls"
+
+
+def test_text_beside_a_call_is_kept() -> None:
+    piece = json.dumps(
+        {"choices": [{"delta": {"content": "Hm. ", "tool_calls": [{"index": 0, "function": {"name": "f"}}]}}]}
+    ).encode()
+    whole = merge_chunks(chunks_of([piece]))
+    assert (whole.content, whole.tool_calls[0].name) == ("Hm. ", "f")
+    assert whole.tool_calls[0].id
+    parsed = parse_chat(piece)
+    assert parsed is not None
+    assert parsed.tool_call_chunks[0].id is None
+
+
+def test_an_odd_call_is_no_failure() -> None:
+    whole = merge_chunks(chunks_of([call_piece(index=0), call_piece(index=0, function=None), call_piece()]))
+    assert whole.content == ""

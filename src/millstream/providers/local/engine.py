@@ -40,7 +40,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from millstream.errors import Cancelled, MissingDependency, ModelError
+from millstream.providers.local.gguf import chat_template
 from millstream.providers.local.stream import parse_error
+from millstream.providers.local.template import calling, with_tools
 
 #: Takes one piece of an answer, a JSON object as bytes. True stops the generation.
 OnPiece = Callable[[bytes], bool]
@@ -107,7 +109,12 @@ class Engine:
         self._pid = os.getpid()
         self._calls: set[_Call] = set()
         self._changed = threading.Condition()
-        self._server: Any = _load(path, name=name, context=context, parallel=parallel)
+        template = chat_template(path)
+        #: How this model is made to call tools.
+        self.calling = calling(template)
+        # Given to all requests: a request of its own can bring none.
+        given = with_tools(template) if template is not None and self.calling == "begun" else ""
+        self._server: Any = _load(path, name=name, context=context, parallel=parallel, template=given)
         _engines.add(self)
 
     @property
@@ -241,7 +248,7 @@ def _at_exit() -> None:
     close_all()
 
 
-def _load(path: Path, *, name: str, context: int, parallel: int) -> Any:
+def _load(path: Path, *, name: str, context: int, parallel: int, template: str) -> Any:
     global _loaded_by
     try:
         # By name: the package's own names come from a compiled module that no type checker can read.
@@ -261,6 +268,8 @@ def _load(path: Path, *, name: str, context: int, parallel: int) -> Any:
     # Prompts of the past would otherwise be kept in up to 8 GiB of memory; each slot still keeps its last.
     params.cache_ram_mib = 0
     params.verbosity = -1
+    # Empty stands for the file's own.
+    params.chat_template = template
     # The first request below does that, too.
     params.warmup = False
     _loaded_by = os.getpid()

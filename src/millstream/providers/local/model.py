@@ -1,6 +1,7 @@
 """The local models: the engine's pieces as the streams of a chat model and of a text model."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from millstream.kernel.cancel import Cancellation
 from millstream.kernel.host import Emit
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
-from millstream.language_models.structured import Ways
+from millstream.language_models.structured import Ways, answer_tool
 from millstream.messages import BaseMessage
 from millstream.providers.local.engine import Engine, Kind, engine_for
 from millstream.providers.local.request import chat_request, completion_request
@@ -25,12 +26,17 @@ SAMPLING = frozenset(
 )
 
 Take = Callable[[bytes], Any]
+# Makes the body of a request for the engine that will run it.
+Request = Callable[[Engine], bytes]
 
 
 class _Local:
     """Which model, loaded how, asked how: what `ChatLocal` and `LocalLLM` share."""
 
     provider_name: str | None = "llama.cpp"
+
+    # What only a call is given, and no model when it is made.
+    _of_calls: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -70,15 +76,15 @@ class _Local:
 
     def _parameters(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in kwargs.items() if value is not None}
-        unknown = given.keys() - self._defaults.keys() - {"extra", "response_format"} - SAMPLING
+        unknown = given.keys() - self._defaults.keys() - self._of_calls - {"extra"} - SAMPLING
         if unknown:
-            known = ", ".join(sorted([*self._defaults, *SAMPLING]))
+            known = ", ".join(sorted([*self._defaults, *self._of_calls, *SAMPLING]))
             names = ", ".join(sorted(unknown))
             raise ConfigError(f"The local model takes no {names}. Known: {known}; `extra` takes any field.")
         extra = {name: given.pop(name) for name in SAMPLING & given.keys()} | given.pop("extra", {})
         return {**self._defaults, **given, "extra": extra}
 
-    def _pieces(self, body: bytes, kind: Kind, take: Take, scope: Scope) -> AsyncGenerator[Any, None]:
+    def _pieces(self, request: Request, kind: Kind, take: Take, scope: Scope) -> AsyncGenerator[Any, None]:
         """What `take` makes of each piece of the answer, where it makes anything."""
 
         def produce(emit: Emit, cancellation: Cancellation) -> None:
@@ -90,7 +96,8 @@ class _Local:
                         emit(item)
                 return cancellation.reason is not None
 
-            self.load().generate(body, on_piece, kind=kind, wake=cancellation.cancel)
+            engine = self.load()
+            engine.generate(request(engine), on_piece, kind=kind, wake=cancellation.cancel)
 
         return scope.here.pump(scope, produce)
 
@@ -104,13 +111,20 @@ class ChatLocal(_Local, BaseChatModel):
     wait their turn. `max_tokens` (512), `temperature`, `seed`, `stop` and `json_schema` hold for all calls,
     and can be given to a single one. Closing a stream stops the generation within a token.
 
-    Raises `MissingDependency` with the command to run, `ContextLengthError` for a prompt that is too long.
+    `bind_tools` offers it tools. Small models call one only if they have to (`tool_choice="required"`, or a
+    tool's name): the beginning of a call is put into their mouth then, and it is held to the tools' schemas.
+
+    Raises `MissingDependency` with the command to run, `ContextLengthError` for a prompt that is too long,
+    and `ConfigError` for tools that a model's template has no place for.
     """
+
+    _of_calls = frozenset({"response_format", "tools", "tool_choice", "parallel_tool_calls", "strict"})
 
     def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
         # `strict` says nothing new: llama.cpp writes nothing but what the schema allows.
         return {
             "json_schema": {"json_schema": json_schema},
+            "function_calling": answer_tool(json_schema),
             "json_mode": {"response_format": {"type": "json_object"}},
         }
 
@@ -118,8 +132,8 @@ class ChatLocal(_Local, BaseChatModel):
         self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]
     ) -> AsyncGenerator[Any, None]:
         pieces = ChatPieces()
-        body = chat_request(request, **self._parameters(kwargs))
-        async with scope.reading(self._pieces(body, "chat", pieces.feed, scope)) as chunks:
+        asked = partial(_chat_for, request, self._parameters(kwargs))
+        async with scope.reading(self._pieces(asked, "chat", pieces.feed, scope)) as chunks:
             async for chunk in chunks:
                 yield chunk
         yield pieces.last()
@@ -130,4 +144,8 @@ class LocalLLM(_Local, BaseLLM):
 
     def _items(self, request: str, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         body = completion_request(request, **self._parameters(kwargs))
-        return self._pieces(body, "completion", parse_completion, scope)
+        return self._pieces(lambda engine: body, "completion", parse_completion, scope)
+
+
+def _chat_for(messages: list[BaseMessage], parameters: dict[str, Any], engine: Engine) -> bytes:
+    return chat_request(messages, calling=engine.calling, **parameters)
