@@ -5,13 +5,15 @@ import math
 import random
 import re
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from millstream.embeddings import Embeddings
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
-from millstream.language_models.structured import Ways, answer_tool
 from millstream.messages import AIMessageChunk, BaseMessage
+
+if TYPE_CHECKING:
+    from millstream.language_models.structured import Ways
 
 #: One answer: what is yielded in turn (text or a chunk), or raised at that point.
 Answer = str | Sequence[str | AIMessageChunk | BaseException | type[BaseException]]
@@ -59,7 +61,9 @@ class FakeChatModel(BaseChatModel):
         self._script = _Script(responses, delay)
         self.requests: list[Asked] = []
 
-    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> "Ways":
+        from millstream.language_models.structured import answer_tool
+
         said = {} if strict is None else {"strict": strict}
         return {
             "json_schema": {"json_schema": json_schema, **said},

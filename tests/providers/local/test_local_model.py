@@ -274,7 +274,8 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def test_a_forced_call_streams_and_holds_no_text(colour: Colour) -> None:
+def test_a_forced_call_streams_and_holds_no_text(colour: Colour, engine: Engine) -> None:
+    assert engine.calling == "begun"
     model = ChatLocal(context=2048, max_tokens=40).bind_tools([add, weather], tool_choice="weather")
     chunks = colour.stream(model, "How warm is it in Rome?")
     assert len(chunks) > 4

@@ -178,6 +178,13 @@ def test_what_a_call_says_itself_stays() -> None:
     assert "strict" not in body
 
 
+def test_an_answer_that_is_begun_already_cannot_be_made_a_call() -> None:
+    given: dict[str, Any] = {"tools": [weather], "calling": "begun"}
+    with pytest.raises(InputError, match="the last message is the model's own"):
+        chat_request([ASKED, AIMessage("Well, ")], tool_choice="any", **given)
+    assert chat_request([ASKED, AIMessage("Well, ")], **given)
+
+
 def test_several_calls_are_not_stopped_after_the_first() -> None:
     body = with_tools("any", parallel_tool_calls=True)
     assert body["messages"][-1] == BEGUN

@@ -42,7 +42,7 @@ from typing import Any, Literal
 from millstream.errors import Cancelled, MissingDependency, ModelError
 from millstream.providers.local.gguf import chat_template
 from millstream.providers.local.stream import parse_error
-from millstream.providers.local.template import calling, with_tools
+from millstream.providers.local.template import Calling, calling, with_tools
 
 #: Takes one piece of an answer, a JSON object as bytes. True stops the generation.
 OnPiece = Callable[[bytes], bool]
@@ -111,7 +111,7 @@ class Engine:
         self._changed = threading.Condition()
         template = chat_template(path)
         #: How this model is made to call tools.
-        self.calling = calling(template)
+        self.calling: Calling = calling(template)
         # Given to all requests: a request of its own can bring none.
         given = with_tools(template) if template is not None and self.calling == "begun" else ""
         self._server: Any = _load(path, name=name, context=context, parallel=parallel, template=given)

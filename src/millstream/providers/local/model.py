@@ -3,19 +3,21 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from millstream.errors import ConfigError
 from millstream.kernel.cancel import Cancellation
 from millstream.kernel.host import Emit
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
-from millstream.language_models.structured import Ways, answer_tool
 from millstream.messages import BaseMessage
 from millstream.providers.local.engine import Engine, Kind, engine_for
 from millstream.providers.local.request import chat_request, completion_request
 from millstream.providers.local.stream import ChatPieces, parse_completion
 from millstream.providers.local.weights import find_model, model_name, shown_name
+
+if TYPE_CHECKING:
+    from millstream.language_models.structured import Ways
 
 # Small models do not always find an end.
 DEFAULT_MAX_TOKENS = 512
@@ -120,7 +122,9 @@ class ChatLocal(_Local, BaseChatModel):
 
     _of_calls = frozenset({"response_format", "tools", "tool_choice", "parallel_tool_calls", "strict"})
 
-    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> "Ways":
+        from millstream.language_models.structured import answer_tool
+
         # `strict` says nothing new: llama.cpp writes nothing but what the schema allows.
         return {
             "json_schema": {"json_schema": json_schema},

@@ -15,7 +15,6 @@ from millstream.errors import ConfigError, InputError
 from millstream.messages import AIMessage, BaseMessage, ChatMessage, ToolMessage
 from millstream.messages.arguments import write_arguments
 from millstream.providers.local.template import CALL_BEGINS, CALL_ENDS, Calling
-from millstream.tools import convert_to_openai_tool
 
 # Usage comes in the last pieces. Progress pieces come during the prompt: each is a chance to stop.
 _STREAMING = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
@@ -107,6 +106,9 @@ def _tools(tools: Sequence[Any], choice: Any, parallel: bool | None, calling: Ca
         if choice in (None, False, "none", "auto"):
             return {}
         raise ConfigError(f"tool_choice={choice!r} needs tools to choose from.")
+    # Imported when there are some: a model is quick to import.
+    from millstream.tools import convert_to_openai_tool
+
     told = [convert_to_openai_tool(tool) for tool in tools]
     if foreign := [str(tool["type"]) for tool in told if "function" not in tool]:
         raise ConfigError(f"The local model has no tools of its own, such as {', '.join(foreign)}.")
@@ -145,6 +147,8 @@ def _chosen(choice: Any, names: Sequence[str]) -> str:
 
 
 def _begin_call(body: dict[str, Any], *, one: bool) -> None:
+    if body["messages"] and body["messages"][-1]["role"] == "assistant":
+        raise InputError("A call can be forced as an answer only, and the last message is the model's own.")
     body["messages"].append({"role": "assistant", "content": CALL_BEGINS})
     body.setdefault("temperature", 0)
     if one:
