@@ -18,7 +18,7 @@ from millstream.messages import (
     merge_chunks,
 )
 from millstream.messages.merge import gather_message
-from millstream.providers.anthropic.request import answer_tool, asks_for_citations, messages_request
+from millstream.providers.anthropic.request import asks_for_citations, messages_request
 from millstream.providers.anthropic.stream import MessageStream
 from millstream.tools import tool
 from tests.providers.anthropic.anthropic_wire import (
@@ -110,14 +110,6 @@ def test_json_of_a_schema_is_a_form_of_output() -> None:
         **form,
         "effort": "low",
     }
-
-
-def test_json_of_a_schema_may_be_the_arguments_of_a_tool() -> None:
-    schema = {"title": "Person", "type": "object", "properties": {}, "description": "Who."}
-    built = body(**answer_tool(schema))
-    assert built["tools"] == [{"name": "Person", "description": "Who.", "input_schema": schema}]
-    assert built["tool_choice"] == {"type": "tool", "name": "Person", "disable_parallel_tool_use": True}
-    assert answer_tool({"type": "object"})["tools"][0]["name"] == "answer"
 
 
 # Tools

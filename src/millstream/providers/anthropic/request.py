@@ -110,17 +110,6 @@ def messages_request(
     return body | ({"stream": True} if stream else {}) | dict(given.get("extra", {}))
 
 
-def answer_tool(json_schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that make a model answer by the call of a tool with arguments of this schema.
-
-    For models and servers that know no `json_schema`. The answer is then in the message's `tool_calls`.
-    """
-    name = str(json_schema.get("title") or "answer")
-    described = json_schema.get("description") or "Give the answer by calling this tool."
-    tool = {"name": name, "description": described, "input_schema": dict(json_schema)}
-    return {"tools": [tool], "tool_choice": {"type": "tool", "name": name, "disable_parallel_tool_use": True}}
-
-
 def asks_for_citations(body: Mapping[str, Any]) -> bool:
     """Whether the answer to this request may cite: then `MessageStream` is to be made with `blocks`."""
     contents = [
