@@ -1111,6 +1111,14 @@ _differs(
 )
 _differs(
     STRUCTURED,
+    "structured-bindings",
+    "`bind_tools` and `with_structured_output` of what `bind` or `with_config` returned",
+    peer="What was bound is lost.",
+    ours="It stays on the model.",
+    why="Nobody binds a stop text to have it dropped.",
+)
+_differs(
+    STRUCTURED,
     "structured-no-call",
     "`with_structured_output` by a tool call, of a model that answers in words",
     peer="None.",

@@ -130,6 +130,16 @@ def test_difference_objects_fill(colour: Any) -> None:
     compare(case, "stream", colour)
 
 
+@pytest.mark.differs("structured-bindings")
+def test_difference_bindings() -> None:
+    ours, peer = (_chat(lib, ["x"]).bind(stop=["."]).with_config(tags=["t"]) for lib in (OURS, PEER))
+    assert ours.bind_tools([add]).kwargs.keys() == {"stop", "tools"}
+    assert ours.bind_tools([add]).config["tags"] == ["t"]
+    assert peer.bind_tools([add]).kwargs.keys() == {"tools"}
+    assert "stop" in ours.with_structured_output(Film).steps[0].kwargs
+    assert "stop" not in peer.with_structured_output(Film).steps[0].kwargs
+
+
 @pytest.mark.differs("structured-no-call")
 @pytest.mark.parametrize("colour", COLOURS)
 def test_difference_no_call(colour: Any) -> None:
