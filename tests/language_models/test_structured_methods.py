@@ -309,6 +309,20 @@ def test_a_step_behind_waits_for_the_whole_object(colour: Colour) -> None:
     assert told[0].outputs == Film(title="Ran", year=1985)
 
 
+@dataclass
+class Sum:
+    x: int = 0
+
+    def __add__(self, other: "Sum") -> "Sum":
+        return Sum(self.x + other.x)
+
+
+def test_a_type_that_can_be_added_is_not_added_up(colour: Colour) -> None:
+    answer = called(['{"x": 1', "0}"])
+    for model in (by_call(answer, Sum), by_call(answer, Sum, include_raw=True).pick("parsed")):
+        assert colour.stream(model | (lambda value: value), "?") == [Sum(10)]
+
+
 def test_what_is_no_message_is_refused() -> None:
     reader = by_call(called()).steps[-1]
     with pytest.raises(InputError, match="A model's answer is expected, not str"):
