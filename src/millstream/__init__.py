@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from millstream.agents import *
     from millstream.callbacks import *
     from millstream.documents import *
     from millstream.embeddings import *
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 # Where each name lives: the `__all__` of its module. Written out here, so that nothing is imported to know
 # it; a test holds both equal. The imports above say the same to type checkers and editors.
 _HOMES = {
+    "agents": "Agent create_agent",
     "callbacks": (
         "AsyncCallbackHandler BaseCallbackHandler RetryState StdOutCallbackHandler "
         "StreamingStdOutCallbackHandler"
@@ -39,7 +41,7 @@ _HOMES = {
     "documents": "Document",
     "embeddings": "Embeddings",
     "errors": (
-        "AuthenticationError Cancelled CoercionError ConfigError ContentFilterError "
+        "AgentLimitError AuthenticationError Cancelled CoercionError ConfigError ContentFilterError "
         "ContextLengthError EmbeddingError InputError JsonError JsonLimitError MillstreamError "
         "MissingDependency ModelError OutputParserException PromptInputError ProviderError "
         "ProviderUnavailable RateLimitError RecursionLimitError SseLimitError StreamTimeout "

@@ -5,10 +5,11 @@ names the step. What stands here is what the library has to say, and each error 
 same thing again can help (`retryable`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 __all__ = [
+    "AgentLimitError",
     "AuthenticationError",
     "Cancelled",
     "CoercionError",
@@ -256,3 +257,16 @@ class ToolInputError(InputError, ValueError):
         super().__init__(message)
         self.tool = tool
         self.path = tuple(path)
+
+
+class AgentLimitError(MillstreamError):
+    """An agent came to one of its limits before the model gave an answer.
+
+    `limit` names it: `"max_steps"`, `"max_tokens"` or `"timeout"`. `messages` is the conversation so far, in
+    which each call has an answer, so that an agent can go on from it.
+    """
+
+    def __init__(self, message: str, *, limit: str, messages: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.messages = list(messages)

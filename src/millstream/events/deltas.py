@@ -19,8 +19,10 @@ from millstream.events.schema import (
     ToolResult,
 )
 from millstream.events.tree import OpenRun
+from millstream.kernel.sources import AddableDict
 from millstream.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from millstream.messages.ai import split_calls
+from millstream.messages.conversation import Conversation
 from millstream.messages.merge_calls import GatheredCall, GatheredCalls
 
 # Where providers put what a model thinks: the types of blocks, with the key of the text in them.
@@ -146,7 +148,9 @@ def text_of(item: Any) -> str:
         return item.content
     if isinstance(item, str):
         return str(item)
-    return item.text if isinstance(item, BaseMessage) else ""
+    if isinstance(item, AddableDict):  # an agent's, perhaps
+        item = item.get("messages")
+    return item.text if isinstance(item, (BaseMessage, Conversation)) else ""
 
 
 def _reasoning_of(message: AIMessage) -> str:
