@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from millstream import AgentLimitError, AIMessageChunk, MillstreamError, ToolMessage, create_agent, tool
-from millstream.testing import FakeChatModel, VirtualClock, run_virtual
+from millstream.kernel.clock import Clock, set_clock
+from millstream.testing import FakeChatModel, run_virtual
 from tests.agents.scripts import Recorded, Stuck, call, plain, weather
 from tests.conftest import Colour
 
 ASKS = call("weather", '{"city": "Rome"}')
-# Long enough that nothing that works is ever cut, short enough to wait for.
+# Seconds: less than a tool that waits would take, and more than a test may.
 SOON, LATE = 0.05, 30.0
 
 
@@ -75,6 +76,27 @@ def test_no_limits(colour: Colour) -> None:
 # --- time --------------------------------------------------------------------------------------------------
 
 
+class Held(Clock):
+    """A clock on which each sleep lasts until `up` is set."""
+
+    def __init__(self, up: threading.Event) -> None:
+        self.up = up
+
+    def __enter__(self) -> None:
+        self.before = set_clock(self)
+
+    def __exit__(self, *_: object) -> None:
+        set_clock(self.before)
+
+    def sleep(self, seconds: float, woken: threading.Event) -> None:
+        while not self.up.wait(0.001) and not woken.is_set():
+            pass
+
+    async def asleep(self, seconds: float) -> None:
+        while not self.up.is_set():
+            await asyncio.sleep(0.001)
+
+
 def test_a_run_in_time_is_as_without_a_timeout(colour: Colour) -> None:
     model = Recorded(["Well, ", *ASKS], ["Warm."])
     free, timed = create_agent(model, [weather]), create_agent(model, [weather], timeout=LATE)
@@ -83,57 +105,60 @@ def test_a_run_in_time_is_as_without_a_timeout(colour: Colour) -> None:
 
 
 def test_a_timeout_ends_a_model_that_says_nothing(colour: Colour) -> None:
-    model = Stuck()
-    agent = create_agent(model, [weather], timeout=SOON)
-    error = failed(lambda: colour.invoke(agent, "Go."))
-    assert error.limit == "timeout"
-    assert "0.05 seconds" in str(error)
-    assert [each.text for each in error.messages] == ["Go."]
-    assert model.closed.is_set()
-
-    model.closed.clear()
-    assert failed(lambda: colour.stream(agent, "Go.")).limit == "timeout"
-    assert model.closed.is_set()
+    for verb in (colour.invoke, colour.stream):
+        model = Stuck()
+        agent = create_agent(model, [weather], timeout=SOON)
+        with Held(model.started):
+            error = failed(lambda verb=verb, agent=agent: verb(agent, "Go."))
+        assert error.limit == "timeout"
+        assert "0.05 seconds" in str(error)
+        assert [each.text for each in error.messages] == ["Go."]
+        assert model.closed.is_set()
 
 
 def test_a_timeout_ends_a_tool_and_keeps_what_others_answered(colour: Colour) -> None:
-    ended = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     @tool
     async def forever(city: str) -> str:
         """Never ends."""
         try:
+            began.set()
             await asyncio.Event().wait()
         finally:
             ended.set()
         return city
 
-    both = [*call("forever", '{"city": "Rome"}'), *call("weather", '{"city": "Oslo"}', id="2", index=1)]
-    agent = create_agent(Recorded(both), [weather, forever], timeout=SOON)
-    error = failed(lambda: colour.invoke(agent, "Go."))
+    both = [*call("weather", '{"city": "Oslo"}'), *call("forever", '{"city": "Rome"}', id="2", index=1)]
+    agent = create_agent(Recorded(both), [weather, forever], timeout=SOON, parallel=False)
+    with Held(began):
+        error = failed(lambda: colour.invoke(agent, "Go."))
     assert ended.is_set()
-    cut, whole = error.messages[2:]
+    whole, cut = error.messages[2:]
     assert isinstance(cut, ToolMessage)
-    assert (cut.tool_call_id, cut.status) == ("1", "error")
+    assert (cut.tool_call_id, cut.status) == ("2", "error")
     assert "cut short" in cut.text
-    assert (whole.tool_call_id, whole.content) == ("2", "20 C in Oslo")
+    assert (whole.tool_call_id, whole.content) == ("1", "20 C in Oslo")
 
 
-def test_a_tool_that_is_told_of_a_timeout_cannot_hide_it(colour: Colour) -> None:
-    # What a cancel raises in a tool is no failure to tell the model: there is no next step.
+def test_a_tool_cannot_hide_a_timeout(colour: Colour) -> None:
+    # What it makes of the cancel is no failure to tell the model: there is no next step.
+    began = threading.Event()
+
     @tool
     async def stubborn(city: str) -> str:
         """Turns a cancel into a failure."""
         try:
+            began.set()
             await asyncio.Event().wait()
         except BaseException:
             raise ValueError("no") from None
         return city
 
     model = Recorded(call("stubborn", '{"city": "Rome"}'), ["Sorry."])
-    assert (
-        failed(lambda: colour.invoke(create_agent(model, [stubborn], timeout=SOON), "Go.")).limit == "timeout"
-    )
+    with Held(began):
+        agent = create_agent(model, [stubborn], timeout=SOON)
+        assert failed(lambda: colour.invoke(agent, "Go.")).limit == "timeout"
     assert len(model.asked) == 1
 
 
@@ -147,9 +172,8 @@ def test_the_time_is_that_of_the_whole_run() -> None:
             await agent.ainvoke("Go.")
         return caught.value
 
-    with VirtualClock() as clock:
-        error = run_virtual(run())
-        assert clock.now() == 10
+    error, seconds = run_virtual(run())
+    assert seconds == 10
     assert [each.type for each in error.messages] == ["human", "ai", "tool", "ai", "tool"]
 
 

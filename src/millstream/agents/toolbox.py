@@ -91,7 +91,7 @@ class Toolbox:
         return f"{type(error).__name__}: {error}"
 
     def ends(self, said: AIMessage, answers: Sequence[ToolMessage]) -> bool:
-        """Whether these answers are for the user as they are: all of tools with `return_direct`, no failure."""
+        """Whether these answers are for the user as they are: of `return_direct` tools, and no failure."""
         return all(answer.status == "success" for answer in answers) and all(
             self._tools[call.name].return_direct for call in said.tool_calls
         )
