@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from millstream import Cancelled, create_agent, tool
-from millstream.testing import run_virtual
-from tests.agents.scripts import Recorded, Stuck, call
+from millstream.testing import FakeChatModel, run_virtual
+from tests.agents.scripts import Recorded, Stuck, call, weather
+from tests.conftest import Colour
 
 SECOND = 1.0
 
@@ -225,3 +226,18 @@ def test_an_error_of_the_model_is_raised_as_it_is() -> None:
             list(agent.stream("Go."))
         with pytest.raises(OSError, match="no wire"):
             asyncio.run(agent.ainvoke("Go."))
+
+
+def test_a_cancel_that_nothing_noticed_is_noticed_before_the_next_step(colour: Colour) -> None:
+    class Cancels(FakeChatModel):
+        asked = 0
+
+        def _items(self, request: Any, scope: Any, kwargs: Any) -> Any:
+            Cancels.asked += 1
+            scope.cancel()
+            return super()._items(request, scope, kwargs)
+
+    agent = create_agent(Cancels([call("no_such_tool", "{}")]), [weather])
+    with pytest.raises(Cancelled):
+        colour.invoke(agent, "Go.")
+    assert Cancels.asked == 1
