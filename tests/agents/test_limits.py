@@ -163,9 +163,14 @@ def test_a_tool_cannot_hide_a_timeout(colour: Colour) -> None:
 
 
 def test_the_time_is_that_of_the_whole_run() -> None:
-    # Each answer takes 4 seconds, and 10 are there.
+    # Each answer takes 4 seconds, and 10 are there. (A `def` tool has a thread, for which this clock does not wait.)
+    @tool("weather")
+    async def quick(city: str) -> str:
+        """How warm it is."""
+        return f"20 C in {city}"
+
     model = FakeChatModel([["Well, ", *ASKS]], delay=2.0)
-    agent = create_agent(model, [weather], timeout=10)
+    agent = create_agent(model, [quick], timeout=10)
 
     async def run() -> AgentLimitError:
         with pytest.raises(AgentLimitError) as caught:

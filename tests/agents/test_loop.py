@@ -144,7 +144,11 @@ def test_one_agent_serves_many_runs_at_once(colour: Colour) -> None:
 def test_a_message_of_chunks_may_come_in(colour: Colour) -> None:
     history = ["Hi.", AIMessageChunk("Hel", id="a") + AIMessageChunk("lo.", id="a"), "How are you?"]
     pieces = colour.stream(create_agent(FakeChatModel(["Well."])), {"messages": history})
-    assert [each.text for each in merge(pieces)["messages"]] == ["Hi.", "Hello.", "How are you?", "Well."]
+    messages = merge(pieces)["messages"]
+    assert [each.text for each in messages] == ["Hi.", "Hello.", "How are you?", "Well."]
+    assert [type(each).__name__ for each in messages] == ["HumanMessage", "AIMessage"] * 2
+    with create_agent(FakeChatModel(["Well."])).start({"messages": history}) as run:
+        assert list(run.text) == ["Well."]
 
 
 # --- what the model is asked -------------------------------------------------------------------------------

@@ -101,11 +101,8 @@ class Agent(Runnable[AgentInput, dict[str, list[BaseMessage]]]):
             await scope.here.sleep(scope, seconds)
             raise late
 
-        # The steps before have ended: whoever ends the watch has nothing to end there.
-        inner = scope.branch(scope.cancellation)
-        inner.upstream = None
         try:
-            async with scope.reading(run_branches(inner, [work], watch)) as pieces:
+            async with scope.reading(run_branches(scope, [work], watch)) as pieces:
                 async for piece in pieces:
                     yield piece
         except AgentLimitError as error:

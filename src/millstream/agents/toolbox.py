@@ -100,8 +100,9 @@ class Toolbox:
 def _made(given: Any) -> BaseTool:
     if not isinstance(given, Runnable) and not callable(given):
         raise ConfigError(f"A tool, a function or a runnable is expected, not {given!r}.")
-    make: Callable[[Any], BaseTool] = tool
-    return make(given)
+    make: Any = tool
+    made: BaseTool = make(given)
+    return made
 
 
 def _servers_own(given: Mapping[str, Any]) -> Mapping[str, Any]:
