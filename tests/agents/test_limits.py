@@ -163,7 +163,7 @@ def test_a_tool_cannot_hide_a_timeout(colour: Colour) -> None:
 
 
 def test_the_time_is_that_of_the_whole_run() -> None:
-    # Each answer takes 4 seconds, and 10 are there. (A `def` tool has a thread, for which this clock does not wait.)
+    # Each answer takes 4 seconds, and 10 are there. (The clock does not wait for the thread of a `def` tool.)
     @tool("weather")
     async def quick(city: str) -> str:
         """How warm it is."""

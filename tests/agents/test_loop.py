@@ -151,6 +151,17 @@ def test_a_message_of_chunks_may_come_in(colour: Colour) -> None:
         assert list(run.text) == ["Well."]
 
 
+@pytest.mark.parametrize("timeout", [None, 30])
+def test_what_fails_before_the_model_speaks_can_be_tried_again(colour: Colour, timeout: float | None) -> None:
+    flaky = FakeChatModel([[OSError("no wire")], ["Hello."]])
+    agent = create_agent(flaky, timeout=timeout)
+    retried = agent.with_retry(wait_exponential_jitter=False)
+    assert merge(colour.stream(retried, "Hi."))["messages"][-1].text == "Hello."
+    broken = create_agent(FakeChatModel([[OSError("no wire")]]), timeout=timeout)
+    other = create_agent(FakeChatModel(["Hello."]))
+    assert merge(colour.stream(broken.with_fallbacks([other]), "Hi."))["messages"][-1].text == "Hello."
+
+
 # --- what the model is asked -------------------------------------------------------------------------------
 
 
@@ -184,7 +195,7 @@ def test_a_config_on_the_model_stays_on_it(colour: Colour) -> None:
     seen: list[list[str]] = []
     listened = model.with_listeners(on_start=lambda run: seen.append(run.tags))
     bound = listened.bind(stop=["x"], temperature=1).with_config(tags=["mine"])
-    agent = create_agent(bound, [weather])  # type: ignore[arg-type]
+    agent = create_agent(bound, [weather])
     colour.invoke(agent, "Hi.")
     [(_, kwargs)] = model.asked
     assert kwargs["stop"] == ["x"]

@@ -11,6 +11,7 @@ from millstream import (
     AsyncCallbackHandler,
     BaseCallbackHandler,
     BaseChatModel,
+    BaseMessage,
     ChatGenerationChunk,
     ChatPromptTemplate,
     CommaSeparatedListOutputParser,
@@ -28,6 +29,7 @@ from millstream import (
     RunState,
     StrOutputParser,
     chain,
+    create_agent,
 )
 from millstream.kernel.drive import AsyncStream
 from millstream.testing import FakeChatModel, FakeLLM
@@ -126,6 +128,8 @@ assert_type(PydanticOutputParser(pydantic_object=Country).invoke("{}"), Country)
 assert_type(CommaSeparatedListOutputParser().invoke("a, b"), list[str])
 assert_type(model.with_structured_output(Country).invoke("x"), Country)
 assert_type(model.with_structured_output({"type": "object"}).invoke("x"), Any)
+assert_type(create_agent(model, [count]).invoke("x"), dict[str, list[BaseMessage]])
+assert_type(create_agent(model.with_config(tags=["a"])).invoke({"messages": ["x"]})["messages"][-1].text, str)
 
 
 async def main() -> None:

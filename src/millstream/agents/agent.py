@@ -115,16 +115,22 @@ class Agent(Runnable[AgentInput, dict[str, list[BaseMessage]]]):
         self, talk: "_Talk", scope: Scope, kwargs: Kwargs, streams: bool
     ) -> AsyncGenerator[AddableDict, None]:
         """The conversation in pieces, until an answer without tool calls."""
-        yield _piece(talk.messages)
         for step in count():
             self._check(step, talk)
             scope.cancellation.check()
             tag = f"agent:step:{step + 1}"
             model = self._models[min(step, len(self._models) - 1)]
             said: list[BaseMessage] = []
-            asking = _ask(model, [*self._system, *talk.messages], scope, tag, kwargs, streams)
+            asked = [*self._system, *talk.messages]
+            if streams:
+                asking = open_stream(model, Single(asked), scope, tag, kwargs)
+            else:
+                asking = _whole(model, asked, scope, tag, kwargs)
             async with scope.reading(asking) as parts:
                 async for part in parts:
+                    if step == 0 and not said:
+                        # Not before: what fails before its first piece can be tried again.
+                        yield _piece(talk.messages)
                     said.append(part)
                     yield _piece([part])
             message = talk.hear(said)
@@ -180,21 +186,11 @@ class _Talk:
         return answers
 
 
-async def _ask(
-    model: Runnable[Any, Any],
-    messages: list[BaseMessage],
-    scope: Scope,
-    tag: str,
-    kwargs: Kwargs,
-    streams: bool,
+async def _whole(
+    model: Runnable[Any, Any], messages: list[BaseMessage], scope: Scope, tag: str, kwargs: Kwargs
 ) -> AsyncGenerator[BaseMessage, None]:
-    """What the model says: in chunks, or whole."""
-    if not streams:
-        yield await answer(model, messages, scope, tag, kwargs)
-        return
-    async with scope.reading(open_stream(model, Single(messages), scope, tag, kwargs)) as chunks:
-        async for chunk in chunks:
-            yield chunk
+    """What the model answers, as a stream of one message."""
+    yield await answer(model, messages, scope, tag, kwargs)
 
 
 def _piece(messages: Sequence[BaseMessage]) -> AddableDict:
