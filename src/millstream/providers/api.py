@@ -235,8 +235,8 @@ class Api:
         words = self._without_key(_words(error))
         if "loop is closed" in words:
             return ConfigError(
-                "`http_async_client` was used in an event loop that has ended. Make one in each loop, or leave "
-                "it out: then each loop has its own."
+                "`http_async_client` was used in an event loop that has ended. Make one in each loop, or "
+                "leave it out: then each loop has its own."
             )
         if isinstance(error, sdk.APIStatusError):
             response = error.response

@@ -32,17 +32,20 @@ def convert_to_openai_tool(tool: ToolLike, *, strict: bool | None = None) -> dic
     return {"type": "function", "function": function}
 
 
-def convert_to_anthropic_tool(tool: ToolLike) -> dict[str, Any]:
+def convert_to_anthropic_tool(tool: ToolLike, *, strict: bool | None = None) -> dict[str, Any]:
     """`{"name", "description", "input_schema"}`, as Anthropic's API takes it.
 
-    Of all that `convert_to_openai_tool` takes, and with the same errors.
+    Of all that `convert_to_openai_tool` takes, with the same meaning of `strict`, and the same errors.
     """
     if isinstance(tool, Mapping) and ("input_schema" in tool or _is_servers_own(tool)):
         return dict(tool)
     function = _described(tool)
     schema = function.get("parameters") or {"type": "object", "properties": {}}
     described = {"description": function["description"]} if function.get("description") else {}
-    return {"name": function["name"], **described, "input_schema": schema}
+    if strict is None:
+        return {"name": function["name"], **described, "input_schema": schema}
+    schema = made_strict(schema) if strict else schema
+    return {"name": function["name"], **described, "input_schema": schema, "strict": strict}
 
 
 def _is_servers_own(tool: Mapping[str, Any]) -> bool:

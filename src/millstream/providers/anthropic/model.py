@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
@@ -16,6 +16,9 @@ from millstream.providers.anthropic.request import PASSED, READ, asks_for_citati
 from millstream.providers.anthropic.stream import MessageStream, parse_message
 from millstream.providers.api import Api, Body, Sdk, Send, per_call
 from millstream.providers.options import Options
+
+if TYPE_CHECKING:
+    from millstream.language_models.structured import Ways
 
 SDK = Sdk("anthropic", "Anthropic", "AsyncAnthropic")
 
@@ -95,8 +98,14 @@ class ChatAnthropic(_Anthropic, BaseChatModel):
     option, and in calls `ProviderError`s and `StreamTimeout`.
     """
 
-    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
-        return {"json_schema": json_schema}
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
+        from millstream.language_models.structured import answer_tool
+
+        # All models and servers know tools; not all of them know schemas.
+        return {
+            "function_calling": {**answer_tool(json_schema), "strict": strict},
+            "json_schema": {"json_schema": json_schema},
+        }
 
     def _items(
         self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]

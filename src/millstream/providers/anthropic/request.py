@@ -23,7 +23,7 @@ from millstream.messages.arguments import parse_arguments
 from millstream.providers.anthropic.content import blocks_of
 from millstream.providers.anthropic.stream import CALL_BLOCKS
 from millstream.tools import convert_to_anthropic_tool
-from millstream.tools.json_schema import strict
+from millstream.tools.json_schema import strict as made_strict
 
 #: The API wants a limit. With a budget for thinking, it comes on top of that.
 DEFAULT_MAX_TOKENS = 4096
@@ -54,6 +54,7 @@ READ = frozenset(
         "model",
         "parallel_tool_calls",
         "stop",
+        "strict",
         "tool_choice",
         "tools",
     }
@@ -87,7 +88,8 @@ def messages_request(
     `parameters` are those of `PASSED`, and of `READ`: `model`, which has to be there; `max_tokens`; `stop`, a
     text or several; `tools`, all that `bind_tools` takes; `tool_choice`, which is `"auto"`, `"any"` (or
     `"required"`), `"none"`, a tool's name or a dict; `parallel_tool_calls`; `json_schema`, which lets the
-    model write nothing but JSON of that schema; `cache_control`; and `extra`, further fields, which override
+    model write nothing but JSON of that schema; `strict`, which has calls hold to their schemas in every
+    point; `cache_control`; and `extra`, further fields, which override
     all others. What is None is left to the server.
 
     Raises `ConfigError` for a parameter that is not known, `InputError` for messages that cannot be sent.
@@ -105,7 +107,7 @@ def messages_request(
         body["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
     body |= _tools(given)
     if (schema := given.get("json_schema")) is not None:
-        form = {"type": "json_schema", "schema": strict(schema)}
+        form = {"type": "json_schema", "schema": made_strict(schema)}
         body["output_config"] = {**body.get("output_config", {}), "format": form}
     return body | ({"stream": True} if stream else {}) | dict(given.get("extra", {}))
 
@@ -228,7 +230,11 @@ def _mark_last(blocks: list[Block], marker: Any) -> None:
 
 def _tools(given: Mapping[str, Any]) -> dict[str, Any]:
     tools = given.get("tools") or ()
-    told: dict[str, Any] = {"tools": [convert_to_anthropic_tool(tool) for tool in tools]} if tools else {}
+    told: dict[str, Any] = (
+        {"tools": [convert_to_anthropic_tool(tool, strict=given.get("strict")) for tool in tools]}
+        if tools
+        else {}
+    )
     choice = _choice(given["tool_choice"]) if "tool_choice" in given else None
     parallel = given.get("parallel_tool_calls")
     if parallel is not None and tools and (choice is None or choice["type"] != "none"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec.structs import replace
 
@@ -34,6 +34,9 @@ from millstream.providers.openai.stream import (
     parse_completion,
 )
 from millstream.providers.options import Options
+
+if TYPE_CHECKING:
+    from millstream.language_models.structured import Ways
 
 SDK = Sdk("openai", "OpenAI", "AsyncOpenAI")
 
@@ -113,8 +116,14 @@ class ChatOpenAI(_OpenAI, BaseChatModel):
     def __init__(self, model: str | None = None, **options: Unpack[ChatOptions]) -> None:
         super().__init__(model, options, CHAT_PARAMETERS)
 
-    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
-        return {"json_schema": json_schema}
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Ways:
+        from millstream.language_models.structured import answer_tool
+
+        return {
+            "json_schema": {"json_schema": json_schema, "strict": strict},
+            "function_calling": {**answer_tool(json_schema), "strict": strict},
+            "json_mode": {"response_format": {"type": "json_object"}},
+        }
 
     def _body(self, messages: list[BaseMessage], kwargs: dict[str, Any], stream: bool) -> Body:
         parameters, model = self._asked(kwargs)
