@@ -1,6 +1,6 @@
 """Asking another runnable when one fails."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from millstream.errors import InputError
@@ -36,6 +36,22 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
     def runnables(self) -> list[Runnable[Any, Any]]:
         """All of them, in the order they are asked."""
         return [self.runnable, *self.fallbacks]
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> "RunnableWithFallbacks[Any, Any]":
+        """As of chat models: each of them gets the tools."""
+        return self._each(lambda model: model.bind_tools(tools, **kwargs))
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> "RunnableWithFallbacks[Any, Any]":
+        """As of chat models: each is held to the schema in its own way."""
+        return self._each(lambda model: model.with_structured_output(schema, **kwargs))
+
+    def _each(self, change: Callable[[Any], Runnable[Any, Any]]) -> "RunnableWithFallbacks[Any, Any]":
+        return RunnableWithFallbacks(
+            change(self.runnable),
+            [change(fallback) for fallback in self.fallbacks],
+            exceptions_to_handle=self.exceptions_to_handle,
+            exception_key=self.exception_key,
+        )
 
     def _check(self, input: Any) -> None:
         if self.exception_key is not None and not isinstance(input, dict):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from copy import copy
 from typing import Any
 
 from millstream.errors import ConfigError
@@ -16,10 +17,14 @@ from millstream.runnables.runnable import Input, Output, Runnable
 # at random, so that many clients do not come back at the same moment.
 DEFAULT_WAITS: Mapping[str, float] = {"initial": 1.0, "max": 60.0, "exp_base": 2.0, "jitter": 1.0}
 
+#: How many seconds a provider may have us wait.
+LONGEST_ASKED = 60.0
+
 
 class RunnableRetry(Runnable[Input, Output]):
     """Runs a runnable again after an error, on the same input, at most `stop_after_attempt` times in all.
 
+    It waits longer each time, and as long as a provider asks for (`retry_after`), but a minute at most.
     A stream is tried again only until its first item: what was delivered is never repeated. A streamed input
     is kept until then, so that the next attempt reads it from its start; its own errors are not tried again.
     """
@@ -54,11 +59,17 @@ class RunnableRetry(Runnable[Input, Output]):
     def _gives_up(self, number: int, scope: Scope) -> bool:
         return number == self.stop_after_attempt or scope.cancellation.reason is not None
 
-    async def _pause(self, number: int, scope: Scope) -> None:
+    async def _pause(self, number: int, scope: Scope, asked: float) -> None:
         if self._wait:
             waits = self._waits
             longest = min(waits["initial"] * waits["exp_base"] ** (number - 1), waits["max"])
-            await scope.here.sleep(scope, longest + random.uniform(0, waits["jitter"]))
+            await scope.here.sleep(scope, max(longest, asked) + random.uniform(0, waits["jitter"]))
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> "RunnableRetry[Any, Any]":
+        """As of the chat model that is tried."""
+        again = copy(self)
+        again.bound = getattr(self.bound, "bind_tools")(tools, **kwargs)  # noqa: B009
+        return again
 
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:
         for number, tag in self._attempts():
@@ -67,8 +78,9 @@ class RunnableRetry(Runnable[Input, Output]):
             except self.retry_if_exception_type as error:
                 if self._gives_up(number, scope):
                     raise
+                asked = _asked_wait(error)
                 await tell_retry(scope, number, error)
-            await self._pause(number, scope)
+            await self._pause(number, scope, asked)
         raise AssertionError("the last attempt returns or raises")
 
     async def _transform(
@@ -101,5 +113,12 @@ class RunnableRetry(Runnable[Input, Output]):
                 except self.retry_if_exception_type as error:
                     if begun or error is replay.error or self._gives_up(number, scope):
                         raise
+                    asked = _asked_wait(error)
                     await tell_retry(scope, number, error)
-                await self._pause(number, scope)
+                await self._pause(number, scope, asked)
+
+
+def _asked_wait(error: BaseException) -> float:
+    """How many seconds a provider wants to be left alone, as far as that is bearable."""
+    asked = getattr(error, "retry_after", None)
+    return min(float(asked), LONGEST_ASKED) if isinstance(asked, (int, float)) else 0.0
