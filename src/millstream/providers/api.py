@@ -92,11 +92,21 @@ class Sdk:
         return import_module(self.package)
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether its clients can be had at once: the import takes a second, certificates 30 ms."""
+        return self._pools is not None
+
+    @property
     def pools(self) -> Pools:
         """The HTTP clients of all models."""
         with self._lock:
             if self._pools is None:
-                self._pools = Pools(self.module.DefaultHttpxClient, self.module.DefaultAsyncHttpxClient)
+                # Made once: each client would read all certificates of the system anew.
+                context = import_module("httpx2").create_ssl_context()
+                self._pools = Pools(
+                    partial(self.module.DefaultHttpxClient, verify=context),
+                    partial(self.module.DefaultAsyncHttpxClient, verify=context),
+                )
             return self._pools
 
     def client(self, **options: Any) -> Any:
@@ -190,6 +200,8 @@ class Api:
     async def _aread(
         self, scope: Scope, send: Send, body: Body, is_over: Callable[[], bool], seen: _Seen
     ) -> AsyncGenerator[Any, None]:
+        if not self._sdk.is_loaded:
+            await scope.here.call(scope, lambda: self._sdk.pools)  # it would hold up the loop
         client = await self._async()
         exchange = Exchange(scope.cancellation, client._client)
         async with send(client, body) as response:
