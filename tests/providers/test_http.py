@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -94,6 +97,53 @@ def test_a_server_that_streams_nothing_still_answers(wire: Wire, colour: Colour)
     with ScriptedServer([Reply.json(wire.whole("Hello"))]) as server:
         [chunk] = colour.stream(wire.on(server.url), "hi")
     assert (chunk.content, chunk.chunk_position) == ("Hello", "last")
+
+
+@wires
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/octet-stream", ""])
+def test_content_types_that_are_wrong(wire: Wire, colour: Colour, kind: str) -> None:
+    typed = {"content-type": kind} if kind else {}
+    events = Reply(*wire.parts(["a"]), headers=typed)
+    with ScriptedServer([events, Reply(json.dumps(wire.whole("b")).encode(), headers=typed)]) as server:
+        assert [chunk.text for chunk in colour.stream(wire.on(server.url), "hi")] == ["a", ""]
+        assert [chunk.text for chunk in colour.stream(wire.on(server.url), "hi")] == ["b"]
+
+
+@wires
+def test_a_server_that_is_no_provider(wire: Wire, colour: Colour) -> None:
+    page = Reply(b"<html><body>Welcome</body></html>", headers={"content-type": "text/html; charset=utf-8"})
+    with ScriptedServer([page]) as server:
+        for verb in (colour.stream, colour.invoke):
+            with pytest.raises(ProviderError, match="base_url"):
+                verb(wire.on(server.url), "hi")
+
+
+def test_the_first_use_does_not_hold_up_the_loop() -> None:
+    program = """
+import asyncio, sys
+from tests.providers.wires import OPENAI
+from millstream.testing import ScriptedServer
+
+async def beat():
+    while True:
+        beats.append(sys.modules.get("openai") is None)
+        await asyncio.sleep(0.005)
+
+async def main():
+    heart = asyncio.create_task(beat())
+    async for _ in OPENAI.on(server.url).astream("hi"):
+        pass
+    heart.cancel()
+
+beats = []
+with ScriptedServer([OPENAI.says("a")]) as server:
+    asyncio.run(main())
+print(len(beats))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    # The import alone takes a hundred times as long.
+    assert int(done.stdout) > 5
 
 
 @wires

@@ -44,19 +44,23 @@ async def streamed(
     try:
         async with scope.reading(api.pieces(scope, send, body, lambda: stream.ended)) as pieces:
             head: Head = await anext(pieces)
-            if not head.is_events:
-                for item in _whole(head, b"".join([piece async for piece in pieces]), parse):
-                    yield item
-                return
             stream.metadata.update(head.told())
             cut: StreamTruncated | None = None
             try:
-                async for piece in pieces:
+                piece = await anext(pieces, b"")
+                if _is_json(piece):
+                    # Asked for a stream, some servers answer whole; their content types do not tell.
+                    rest = b"".join([piece async for piece in pieces])
+                    for item in _whole(head, piece + rest, parse):
+                        yield item
+                    return
+                while piece:
                     for item in stream.feed(piece):
                         arrived.take(item)
                         yield item
                     if stream.failed is not None:
                         break  # raised by `finish`
+                    piece = await anext(pieces, b"")
             except StreamTruncated as error:
                 cut = error
             for item in _rest(stream, cut):
@@ -78,6 +82,11 @@ def _whole(head: Head, body: bytes, parse: Parse) -> list[Any]:
     if isinstance(first, AIMessage):
         first.response_metadata = head.told() | first.response_metadata
     return answers
+
+
+def _is_json(first: bytes) -> bool:
+    """Whether a body that begins so is one JSON value, and no events."""
+    return first.lstrip()[:1] == b"{"
 
 
 def _rest(stream: AnswerStream, cut: StreamTruncated | None) -> list[Any]:

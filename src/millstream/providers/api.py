@@ -50,13 +50,7 @@ Send = Callable[[Any, Body], Any]
 class Head(msgspec.Struct):
     """What is known of a response before its bytes."""
 
-    content_type: str
     headers: Mapping[str, str]
-
-    @property
-    def is_events(self) -> bool:
-        """Whether events follow, and not one JSON value."""
-        return "json" not in self.content_type.partition(";")[0]
 
     def told(self) -> dict[str, Any]:
         """What of it belongs to an answer's metadata: limits, the request's id, how long it took."""
@@ -293,7 +287,12 @@ class _Seen:
         self.pieces = 0
 
     def head(self, response: Any) -> Head:
-        return Head(response.headers.get("content-type", ""), response.headers)
+        kind = response.headers.get("content-type", "")
+        if kind.startswith("text/html"):
+            raise ProviderError(
+                "The server answered with a web page, as no provider does: is `base_url` right?"
+            )
+        return Head(response.headers)
 
     def piece(self) -> None:
         self.pieces += 1
