@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks import (
     answers,
+    closing,
     counting,
     events,
     gathering,
@@ -15,12 +16,14 @@ from benchmarks import (
     memory,
     per_token,
     table,
+    wire_server,
+    wires,
 )
 from benchmarks.measure import ROUNDS, TURNS
 from benchmarks.rows import Row
 
 _HERE = Path(__file__).parent
-_PARTS = (per_token, answers, events, json_values, gathering, imports, memory, counting)
+_PARTS = (per_token, answers, events, json_values, gathering, wires, closing, imports, memory, counting)
 
 
 def main() -> int:
@@ -36,6 +39,8 @@ def main() -> int:
         "tokens": per_token.TOKENS,
         "piece": json_values.PIECE,
         "imports": imports.ROUNDS,
+        "words": wire_server.WORDS,
+        "burst": wire_server.BURST,
     }
     (_HERE / "RESULTS.md").write_text(table.markdown(rows, facts, **method), encoding="utf-8")
     (_HERE / "results.json").write_text(

@@ -65,8 +65,14 @@ def each(work: Callable[[], object], repeat: int, units: int = 1) -> Sample:
     return sample
 
 
-def aeach(work: Callable[[], Coroutine[Any, Any, object]], repeat: int, units: int = 1) -> Sample:
-    """The same for a coroutine, in an event loop that runs already when the clock starts."""
+def aeach(
+    work: Callable[[], Coroutine[Any, Any, object]],
+    repeat: int,
+    units: int = 1,
+    runner: asyncio.Runner | None = None,
+) -> Sample:
+    """The same for a coroutine, in an event loop that runs already when the clock starts: a new one for each
+    sample, or the runner's."""
 
     async def timed() -> float:
         start = time.perf_counter()
@@ -74,4 +80,5 @@ def aeach(work: Callable[[], Coroutine[Any, Any, object]], repeat: int, units: i
             await work()
         return (time.perf_counter() - start) / (repeat * units)
 
-    return lambda: asyncio.run(timed())
+    run = asyncio.run if runner is None else runner.run
+    return lambda: run(timed())

@@ -37,6 +37,8 @@ class Row:
     floor: float | None = None
     limits: list[Limit] = field(default_factory=list)
     note: str = ""
+    beside: dict[str, float] = field(default_factory=dict)
+    """More figures, which the note tells, in the same unit."""
 
     @property
     def met(self) -> bool:

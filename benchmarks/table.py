@@ -59,6 +59,7 @@ def data(rows: Sequence[Row], facts: Mapping[str, str]) -> dict[str, Any]:
                 "millstream": row.ours,
                 "langchain_core": row.peer,
                 "floor": row.floor,
+                "beside": row.beside,
                 "limits": [
                     {
                         "ratio": limit.ratio,
