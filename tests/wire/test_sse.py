@@ -9,33 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream import ConfigError, SseEvent, SseLimitError, SseParser
+from tests.wire.sse_cases import Case, check_case, slowly
 
 
 def parse(*pieces: bytes, **options: Any) -> list[SseEvent]:
     parser = SseParser(**options)
     return [event for piece in pieces for event in parser.feed(piece)]
-
-
-def slowly(stream: bytes) -> list[SseEvent]:
-    """The specification, word by word, of a whole stream (WHATWG HTML, 9.2.6)."""
-    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]
-    events, data, name, last_id = [], "", "", ""
-    for line in lines:
-        if line == "":
-            if data:
-                events.append(SseEvent(data.removesuffix("\n"), name or "message", last_id))
-            data = name = ""
-        elif not line.startswith(":"):
-            field, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            if field == "data":
-                data += value + "\n"
-            elif field == "event":
-                name = value
-            elif field == "id" and "\0" not in value:
-                last_id = value
-    return events
 
 
 CASES: list[tuple[bytes, list[SseEvent]]] = [
@@ -72,7 +51,7 @@ CASES: list[tuple[bytes, list[SseEvent]]] = [
 
 @pytest.mark.parametrize(("stream", "events"), CASES, ids=lambda value: repr(value)[:30])
 def test_a_stream_cut_anywhere(stream: bytes, events: list[SseEvent]) -> None:
-    assert parse(stream) == slowly(stream) == events
+    assert parse(stream) == slowly(stream).events == events
     assert parse(*(bytes([byte]) for byte in stream)) == events
     for first in range(len(stream) + 1):
         for second in range(first, len(stream) + 1):
@@ -109,7 +88,7 @@ _STREAMS = st.lists(st.tuples(_LINES, st.sampled_from([b"\n", b"\r", b"\r\n"])),
 def test_any_bytes_in_any_pieces(stream: bytes, places: list[int]) -> None:
     cuts = [0, *sorted(min(place, len(stream)) for place in places), len(stream)]
     pieces = [stream[start:end] for start, end in pairwise(cuts)]
-    assert parse(*pieces) == slowly(stream)
+    assert parse(*pieces) == slowly(stream).events
 
 
 def test_an_event_is_given_as_soon_as_its_empty_line_is_there() -> None:
@@ -156,6 +135,14 @@ def test_an_event_without_an_end_is_an_error(endless: bytes, size: int) -> None:
     for _ in range(2):
         with pytest.raises(SseLimitError):
             parser.feed(b"\n\n")
+
+
+@pytest.mark.parametrize("limit", range(1, 24))
+def test_a_limit_does_not_depend_on_the_cutting(limit: int) -> None:
+    # The two bytes of an end of a line may come apart.
+    data = b"data: a\r\ndata: b\r\n\r\ndata: c\r\r: d\n"
+    for place in range(len(data) + 1):
+        check_case(Case(data, (place,), limit))
 
 
 def test_many_small_events_are_no_large_one() -> None:

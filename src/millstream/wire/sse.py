@@ -20,8 +20,6 @@ One space behind the colon is not part of the value; a line without a colon is a
 event that the stream breaks off in is never given, and `finish` says that there was one.
 """
 
-from collections.abc import Iterator
-
 import msgspec
 
 from millstream.errors import ConfigError, SseLimitError
@@ -83,7 +81,7 @@ class SseParser:
             return []
         found: list[SseEvent] = []
         try:
-            found.extend(self._events(piece))
+            self._read(piece, found)
         except SseLimitError as error:
             self._failed = error
             if not found:
@@ -96,50 +94,45 @@ class SseParser:
             raise self._failed
         return bool(self._data or self._event or self._parts)
 
-    def _events(self, piece: bytes) -> Iterator[SseEvent]:
-        lines = piece.splitlines(keepends=True)
-        if not lines[-1].endswith((b"\n", b"\r")):
-            rest = lines.pop()
-        else:
-            rest = b""
-            self._after_cr = lines[-1].endswith(b"\r")
+    def _read(self, piece: bytes, found: list[SseEvent]) -> None:
+        lines = piece.splitlines()
+        is_whole = piece.endswith((b"\n", b"\r"))
+        rest = b"" if is_whole else lines.pop()
+        self._after_cr = piece.endswith(b"\r")
         for line in lines:
-            self._size += len(line)
+            # An end of a line counts as one, whether it is one byte or two: they may come apart.
+            self._count(len(line) + 1)
             if self._parts:
                 self._parts.append(line)
                 line = b"".join(self._parts)
                 self._parts.clear()
-            self._check()
-            event = self._line(line.rstrip(b"\r\n"))
-            if event is not None:
-                yield event
+            if self._at_start:
+                self._at_start = False
+                line = line.removeprefix(_BOM)
+            if line[:6] == b"data: ":  # nearly all
+                self._data.append(line[6:].decode("utf-8", "replace"))
+            elif line:
+                self._line(line)
+            else:
+                self._dispatch(found)
         if rest:
-            self._size += len(rest)
-            self._check()
+            self._count(len(rest))
             self._parts.append(rest)
 
-    def _check(self) -> None:
+    def _count(self, size: int) -> None:
+        self._size += size
         if self._size > self._limit:
             raise SseLimitError(
                 f"An event of the stream has more than {self._limit:,} bytes. "
                 "If that is right, give max_event_bytes=."
             )
 
-    def _line(self, line: bytes) -> SseEvent | None:
-        if self._at_start:
-            self._at_start = False
-            line = line.removeprefix(_BOM)
-        if not line:
-            return self._dispatch()
-        if line[:6] == b"data: ":  # nearly all
-            self._data.append(line[6:].decode("utf-8", "replace"))
-            return None
+    def _line(self, line: bytes) -> None:
         if line[0] == 0x3A:
             self.comments += 1
-            return None
+            return
         name, _, value = line.partition(b":")
         self._field(name, value.removeprefix(b" ").decode("utf-8", "replace"))
-        return None
 
     def _field(self, name: bytes, value: str) -> None:
         if name == b"data":
@@ -152,11 +145,13 @@ class SseParser:
         elif name == b"retry" and value.isascii() and value.isdigit():
             self.retry = int(value[:9])  # a week; more digits are an attack on int()
 
-    def _dispatch(self) -> SseEvent | None:
+    def _dispatch(self, found: list[SseEvent]) -> None:
         self._size = 0
         data, event = self._data, self._event
-        self._data, self._event = [], ""
+        self._event = ""
         self.last_id = self._id
-        if not data:
-            return None
-        return SseEvent(data[0] if len(data) == 1 else "\n".join(data), event or "message", self._id)
+        if data:
+            self._data = []
+            found.append(
+                SseEvent(data[0] if len(data) == 1 else "\n".join(data), event or "message", self._id)
+            )
