@@ -54,6 +54,12 @@ def test_blocks_of_different_ids_stay_apart_and_known_ids_find_their_block():
     assert merged == [{"id": "a", "text": "13", "index": 0}, {"id": "b", "text": "24", "index": 0}]
 
 
+@pytest.mark.parametrize("odd", [[[]], {"a": 1}, [], 0.5])
+def test_an_id_that_is_none_does_not_tell_blocks_apart(odd):
+    merged = merge_content([[{"id": odd, "text": "1", "index": 0}], [{"text": "2", "index": 0}]])
+    assert merged == [{"id": odd, "text": "12", "index": 0}]
+
+
 def test_merging_changes_no_input():
     contents = [
         ["a", {"text": "x", "index": 0, "more": {"y": ["z"]}}],

@@ -98,10 +98,12 @@ class _List:
 
     def _add_item(self, item: Any) -> None:
         index = item.get("index") if isinstance(item, dict) else None
-        if index is None or not (isinstance(index, int) or str(index).startswith("lc_")):
+        if not (isinstance(index, int) or (isinstance(index, str) and index.startswith("lc_"))):
             self.items.append(item)
             return
-        name = item.get("id") or None
+        name = item.get("id")
+        if not name or not isinstance(name, (str, int)):  # what is neither is no id, whatever sent it
+            name = None
         place = self._place(index, name, item.get("type"))
         if place is None:
             place = len(self.items)
@@ -115,7 +117,7 @@ class _List:
         if name is not None:
             self.places[index, name] = place
 
-    def _place(self, index: Any, name: str | None, kind: str | None) -> int | None:
+    def _place(self, index: Any, name: str | int | None, kind: str | None) -> int | None:
         place = self.places.get((index, name)) if name is not None else None
         if place is None:
             place = self.places.get(index)
