@@ -304,6 +304,8 @@ def test_what_comes_behind_the_end_is_passed_over() -> None:
     assert stream.feed(PING + OVERLOADED + TEXT) == []
     stream.finish()
     assert found == chunks_of(TEXT)
+    long = b"data: " + b"x" * 2000
+    assert said(read(TEXT, long, max_event_bytes=1000)) == said(read(TEXT + long, max_event_bytes=1000))
 
 
 def test_an_error_in_the_stream_comes_behind_the_chunks_before_it_and_stays() -> None:
@@ -403,7 +405,9 @@ def test_a_whole_answer_keeps_citations_and_what_the_server_did() -> None:
     assert message.tool_calls == [ToolCall("weather", {"city": "Paris"}, "toolu_1")]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b"[" * 100_000, b'{"content": 3}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b"<html>", b"[" * 100_000, b'{"content": 3}', b"\xff", b'"\xff"']
+)
 def test_a_whole_answer_that_cannot_be_read_is_the_providers_error(body: bytes) -> None:
     with pytest.raises(ProviderError, match="cannot be read"):
         parse_message(body)

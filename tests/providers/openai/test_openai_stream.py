@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from millstream.errors import (
     ContentFilterError,
+    JsonLimitError,
     MillstreamError,
     ProviderError,
     ProviderUnavailable,
@@ -20,6 +21,7 @@ from millstream.errors import (
 from millstream.messages import AIMessage, AIMessageChunk, ToolCallChunk, UsageMetadata
 from millstream.messages.merge import gather_message
 from millstream.outputs import GenerationChunk
+from millstream.providers.openai import stream as module
 from millstream.providers.openai.stream import (
     ChatStream,
     CompletionStream,
@@ -497,6 +499,13 @@ def test_an_event_without_an_end_is_a_named_error() -> None:
         stream.finish()
 
 
+def test_behind_the_end_nothing_is_read_however_long() -> None:
+    long = b"data: " + b"x" * 2000
+    for parts in ([wires.OPENAI + long], [wires.OPENAI, long], [wires.OPENAI, long, b"\n\n"]):
+        items, error = read(ChatStream(max_event_bytes=1000), *parts)
+        assert (items, error) == read(ChatStream(), wires.OPENAI)
+
+
 def test_memory_does_not_grow_with_answers_that_nobody_asked_for() -> None:
     stream = ChatStream()
     for index in range(1, 200):
@@ -505,6 +514,21 @@ def test_memory_does_not_grow_with_answers_that_nobody_asked_for() -> None:
     assert len(stream._answers) == 1
     last = stream.feed(wire(piece(finish="stop", usage=usage(2, 3))))[-1]
     assert last.usage_metadata == UsageMetadata(2, 3, 5)
+
+
+def test_the_details_of_thoughts_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_HELD", 5000)
+    detail = wire(piece({"reasoning_details": [{"type": "a", "index": 0, "text": "x" * 100}]}), done=False)
+    stream = ChatStream()
+    with pytest.raises(JsonLimitError, match="5,000"):
+        for _ in range(100):
+            stream.feed(detail)
+    with pytest.raises(JsonLimitError):
+        stream.finish()
+    # Text is handed on, and not held.
+    stream = ChatStream()
+    for _ in range(100):
+        assert stream.feed(wire(piece({"content": "x" * 100}), done=False))
 
 
 def text(said: Any, **fields: Any) -> dict[str, Any]:

@@ -147,6 +147,8 @@ class MessageStream:
         read, `SseLimitError` and `JsonLimitError` for an event, or arguments of tools, beyond all measure.
         """
         self._raise_failure()
+        if self.ended:
+            return []
         found: list[AIMessageChunk] = []
         try:
             for event in self._sse.feed(piece):
@@ -311,7 +313,7 @@ def parse_message(body: bytes) -> AIMessage:
     """
     try:
         read = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:  # the last: it is no UTF-8
         raise _unreadable(body.decode("utf-8", "replace")) from error
     if not isinstance(read, dict):
         raise _unreadable(body.decode("utf-8", "replace"))

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from millstream.errors import MillstreamError, StreamTruncated
+from millstream.errors import JsonLimitError, MillstreamError, StreamTruncated
 from millstream.messages import AIMessage, AIMessageChunk, UsageMetadata
 from millstream.messages.merge import gather_message
 from millstream.messages.merge_calls import merge_usage
@@ -26,6 +26,10 @@ from millstream.providers.openai.pieces import Choice, Delta, Piece, error_of, r
 from millstream.providers.refusals import refused, words_and_names
 from millstream.wire import SseEvent, SseParser
 from millstream.wire.sse import MAX_EVENT_BYTES
+
+#: How many characters may be held until the answer ends, of what is told with it: the events with the details
+#: of thoughts.
+MAX_HELD = 16 * 1024 * 1024
 
 #: Why an answer ended, in OpenAI's four words, by what servers say.
 FINISH_REASONS = {
@@ -115,15 +119,19 @@ class _Stream(Generic[Item]):
         #: What was told of the answer so far: the model, its id.
         self.metadata: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
+        # How long the event is that is read now, and all those of which something is held.
+        self._length = self._held = 0
 
     def feed(self, piece: bytes) -> list[Item]:
         """The chunks that this piece ends.
 
         Raises the typed error that the provider's error stands for, `ProviderError` for what cannot be
-        read, and `SseLimitError` for an event that is too long.
+        read, and `SseLimitError` and `JsonLimitError` for an event, or details, beyond all measure.
         """
         if self.failed is not None:
             raise self.failed
+        if self.ended:
+            return []
         found: list[Item] = []
         try:
             for event in self._events.feed(piece):
@@ -172,6 +180,7 @@ class _Stream(Generic[Item]):
         elif event.event == "error":
             raise error_of(data)
         else:
+            self._length = len(data)
             found.extend(self.read(read_piece(data)))
 
     def _note(self, piece: Piece) -> None:
@@ -211,6 +220,14 @@ class _Stream(Generic[Item]):
         if choice.usage is not None:
             self._usages.take(choice.usage, index)
 
+    def _hold(self) -> None:
+        """Something of this event is held until the end."""
+        self._held += self._length
+        if self._held > MAX_HELD:
+            raise JsonLimitError(
+                f"The details of the answer's thoughts have more than {MAX_HELD:,} characters."
+            )
+
     def _end(self) -> list[Item]:
         self.ended = True
         usage = self._usages.together()
@@ -249,6 +266,7 @@ class ChatStream(_Stream[AIMessageChunk]):
         if type(text) is str and rest == _BARE and choice.logprobs is None and not index:  # nearly all
             return AIMessageChunk(text) if text else None
         if delta.reasoning_details:
+            self._hold()
             answer.details = answer.details or Details()
             answer.details.add(delta.reasoning_details)
         return _full_chunk(delta, choice.logprobs, index)
