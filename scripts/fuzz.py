@@ -29,7 +29,9 @@ if str(ROOT) not in sys.path:
 
 from benchmarks.machine import facts  # noqa: E402
 from tests.events import chains, typed  # noqa: E402
-from tests.wire import properties  # noqa: E402
+from tests.providers import wire_cases  # noqa: E402
+from tests.wire import properties, sse_cases  # noqa: E402
+from tests.wire.sse_cases import smaller_cases  # noqa: E402
 
 # How many tries the search for a smaller case may take and how many seconds, how many failures of a section
 # are told, and after how many seconds a case is taken for one that never ends.
@@ -166,24 +168,11 @@ def _refuse(word: str) -> Any:
     raise ValueError(word)
 
 
-def json_smaller(case: Case) -> Iterator[Case]:
-    """Cases with a part of the text or a cut left out, the larger parts first."""
-    text, places = case
-    for place in places:
-        yield Case(text, tuple(other for other in places if other != place))
-    size = len(text)
-    while size:
-        for at in range(0, len(text), size):
-            rest = text[:at] + text[at + size :]
-            yield Case(
-                rest,
-                tuple(place - size * (place > at) for place in places if place - size >= 0 or place <= at),
-            )
-        size //= 2
-
-
 SECTIONS = [
-    Section("json", json_case, json_check, json_smaller),
+    Section("json", json_case, json_check, smaller_cases),
+    Section("sse", sse_cases.make_case, sse_cases.check_case, smaller_cases),
+    Section("openai", wire_cases.make_openai, wire_cases.check_openai, smaller_cases),
+    Section("anthropic", wire_cases.make_anthropic, wire_cases.check_anthropic, smaller_cases),
     Section("events", chains.make_case, chains.check_case, chains.smaller_cases),
     Section("runs", typed.make_run, typed.check_run, chains.smaller_cases),
 ]
