@@ -33,11 +33,11 @@ format: .venv/ready-dev ## format the code, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/ready-dev ## measure beside langchain-core, print the table, write benchmarks/RESULTS.md and the README's table
+bench: .venv/ready-dev ## measure beside langchain-core and the SDKs, print the table, write benchmarks/RESULTS.md and the README's table
 	$(BIN)/python -m benchmarks
 	$(BIN)/python scripts/ratios.py
 
-fuzz: .venv/ready-dev ## N random documents and N random chains with faults (N=1000), written to benchmarks/FUZZ.md
+fuzz: .venv/ready-dev ## N random documents, damaged streams and chains with faults (N=1000), written to benchmarks/FUZZ.md
 	$(BIN)/python scripts/fuzz.py --n $(N)
 
 differences: .venv/ready-dev ## write docs/differences.md from the table that drives the side-by-side suite

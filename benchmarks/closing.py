@@ -82,9 +82,7 @@ def rows() -> list[Row]:
         ]
 
 
-def taken(
-    url: str, server: str, leave: Leave, runner: asyncio.Runner, times: int = TIMES
-) -> list[float]:
+def taken(url: str, server: str, leave: Leave, runner: asyncio.Runner, times: int = TIMES) -> list[float]:
     """The seconds from leaving a stream to the server's seeing it, of each time."""
     found = []
     for provider in (wire_readers.OpenAI, wire_readers.Anthropic):

@@ -5,6 +5,9 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+# What speaks the providers' wires: the SDKs, and LangChain on them.
+_WIRES = ("openai", "langchain-openai", "anthropic", "langchain-anthropic")
+
 
 def facts() -> dict[str, str]:
     """What belongs beside every figure."""
@@ -14,7 +17,7 @@ def facts() -> dict[str, str]:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "millstream": _own_version(),
         "langchain-core": version("langchain-core"),
-        "msgspec": version("msgspec"),
+        **{name: version(name) for name in ("msgspec", *_WIRES)},
     }
 
 

@@ -21,6 +21,14 @@ hand-written: two generators, one inside the other, that make the same chunks (`
 * `invoke` is a whole call of the chain, with a prompt of two messages.
 * JSON comes in pieces of {piece} characters, about what a token holds, to a parser that stands alone. A
   piece's time is that of a whole stream divided by their number; `json_values.py` has the texts.
+* A provider's wire is played by a server on this machine, in a process of its own: a prepared answer of
+  {words:,} words. A chunk's time is that of a whole stream divided by their number, request and transport
+  included. The peer is langchain-openai or langchain-anthropic. The floor is the SDK's own transport with
+  a hand-written loop that decodes the events with msgspec (`wire_readers.py`). Events come {burst} in a chunk
+  of HTTP, as a network gathers them, or each in a chunk of HTTP, sent by itself; then most of the time is
+  the HTTP library's, for all. Each figure is taken once a round, and the heap of before is frozen.
+* A socket's end is that of a stream that is left after its fifth chunk: from then until the server's read of
+  the socket says so. The server goes on, with an event each millisecond, or is silent.
 * An import is that of a fresh process, the interpreter's start not included; the median of {imports}.
 * Memory is the growth of the peak of `tracemalloc` from a short stream to a long one, for each token between.
 * "Nobody watching" counts Python frames entered or resumed for each token, objects made for each token on

@@ -6,7 +6,7 @@ with msgspec, and makes our chunks.
 """
 
 import os
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from typing import Any
 
 # No tracer of its own may take part, whatever the environment says.
@@ -24,8 +24,9 @@ _KEY = "sk-of-the-benchmark"
 _QUESTION = "Why do rivers bend?"
 _ASKED: Any = [{"role": "user", "content": _QUESTION}]
 
-Read = Callable[[], object]
-ARead = Callable[[], Coroutine[Any, Any, object]]
+Read = Callable[[], int]
+"""Reads an answer, and says in how many chunks or events it came."""
+ARead = Callable[[], Coroutine[Any, Any, int]]
 
 
 class OpenAI:
@@ -175,8 +176,3 @@ def anthropic_chunk(event: bytes) -> AIMessageChunk:
     """The same, for an event that has a name."""
     delta = _decode_delta(event[event.index(b"\n") + 7 :]).delta
     return AIMessageChunk(delta.text if delta is not None else "")
-
-
-def parts(data: bytes, size: int) -> Iterator[bytes]:
-    """The data in pieces."""
-    return (data[at : at + size] for at in range(0, len(data), size))

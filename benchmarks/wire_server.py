@@ -20,8 +20,9 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
+from typing import BinaryIO
 
 from benchmarks.wire_answers import anthropic_events, openai_events
 
@@ -62,12 +63,9 @@ class Server:
             threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
 
     def _connection(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as requests:
-            try:
-                while (path := _path(requests)) is not None:
-                    self._answer(connection, path)
-            except ConnectionError:
-                pass
+        with connection, connection.makefile("rb") as requests, suppress(ConnectionError):
+            while (path := _path(requests)) is not None:
+                self._answer(connection, path)
 
     def _answer(self, connection: socket.socket, path: str) -> None:
         how = path.split("/")[1]
@@ -97,10 +95,8 @@ class Server:
         gone = threading.Event()
 
         def watch() -> None:
-            try:
+            with suppress(ConnectionError):
                 connection.recv(1)
-            except ConnectionError:
-                pass
             self._closed.put(time.monotonic())
             gone.set()
 
@@ -118,7 +114,7 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def _path(requests: Iterator[bytes]) -> str | None:
+def _path(requests: BinaryIO) -> str | None:
     """The path of the next request, which is read to its end; None if there is none."""
     line = next(requests, b"")
     length = 0
@@ -128,7 +124,7 @@ def _path(requests: Iterator[bytes]) -> str | None:
             length = int(value)
         elif not header.strip():
             break
-    requests.read(length)  # type: ignore[attr-defined]
+    requests.read(length)
     return line.split()[1].decode() if line.strip() else None
 
 

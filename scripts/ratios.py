@@ -14,6 +14,8 @@ SHOWN = {
     "token, `def` model, asyncio": "a token, `def` model, `astream`",
     "`invoke`, model with `_generate`": "`invoke` of the chain",
     "events v2, an event, asyncio": "an event of `astream_events`",
+    "OpenAI's wire, a chunk, sync": "a chunk from OpenAI's wire, `stream`",
+    "OpenAI's wire, a chunk, asyncio": "a chunk from OpenAI's wire, `astream`",
     "JSON, snapshots, a piece at 20 KB": "a piece of JSON at 20 KB, `JsonOutputParser`",
     "import of the same names": "import of the same names",
 }
@@ -34,7 +36,8 @@ def table(results: dict[str, Any]) -> str:
         lines.append(f"| {title} | {' | '.join(figures)} |")
     facts = results["facts"]
     measured = (
-        f"{facts['date']}, {facts['machine']}, {facts['Python']}, langchain-core {facts['langchain-core']}."
+        f"{facts['date']}, {facts['machine']}, {facts['Python']}, langchain-core {facts['langchain-core']}, "
+        f"langchain-openai {facts['langchain-openai']}."
     )
     return "\n".join([*lines, "", measured])
 

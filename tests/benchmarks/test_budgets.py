@@ -74,6 +74,6 @@ def test_a_row_is_met_when_all_its_limits_are() -> None:
     assert (met.met, missed.met, row.met) == (True, False, False)
     assert "21x below, 7x the floor  ≥ 20, ≤ 6  NO" in printed([row])
     assert "| token | 1 µs | 21 µs | - |" in markdown(
-        [row], {"date": "today"}, rounds=5, turns=5, tokens=1000, piece=4, imports=7
+        [row], {"date": "today"}, rounds=5, turns=5, tokens=1000, piece=4, imports=7, words=2, burst=3
     )
     assert data([row], {})["rows"][0]["limits"][1]["met"] is False
