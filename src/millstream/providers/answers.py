@@ -116,9 +116,9 @@ class _Arrived:
             self._is_text = True
             self._text.write(item if isinstance(item, str) else item.text)
             return
-        content, *rest = astuple(item)
-        if type(content) is str and tuple(rest) == _BARE:
-            self._text.write(content)
+        values = astuple(item)
+        if values[1:] == _BARE and type(values[0]) is str:
+            self._text.write(values[0])
         else:
             self._flush()
             self._chunks.append(item.__copy__())  # type: ignore[attr-defined]

@@ -247,7 +247,8 @@ class _Stream(Generic[Item]):
         raise NotImplementedError
 
 
-_BARE = list(msgspec.structs.astuple(Delta())[1:])
+# What a delta that is a text alone holds beside it.
+_BARE = msgspec.structs.astuple(Delta())[1:]
 
 
 class ChatStream(_Stream[AIMessageChunk]):
@@ -262,8 +263,9 @@ class ChatStream(_Stream[AIMessageChunk]):
         delta = choice.delta
         if delta is None:
             return None
-        text, *rest = msgspec.structs.astuple(delta)
-        if type(text) is str and rest == _BARE and choice.logprobs is None and not index:  # nearly all
+        values = msgspec.structs.astuple(delta)
+        text = values[0]
+        if values[1:] == _BARE and type(text) is str and choice.logprobs is None and not index:  # nearly all
             return AIMessageChunk(text) if text else None
         if delta.reasoning_details:
             self._hold()
