@@ -45,8 +45,9 @@ class SseParser:
     """Reads a stream of events: `feed` each piece of bytes, then `finish`.
 
     A piece costs what it holds, however long an event is. Bytes that are no UTF-8 become U+FFFD, as the
-    specification has it. `max_event_bytes` is how many bytes one event may have, with its comments. For more,
-    `SseLimitError` is raised, behind the events that were whole before, and by each further call.
+    specification has it. `max_event_bytes` is how many bytes one event may have, with its comments, the end
+    of a line counting as one. For more, `SseLimitError` is raised, behind the events that were whole before,
+    and by each further call.
     """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
