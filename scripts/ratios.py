@@ -27,7 +27,9 @@ def table(results: dict[str, Any]) -> str:
     lines = ["| what | millstream | langchain-core | ratio |", "|---|---:|---:|---:|"]
     for what, title in SHOWN.items():
         row = rows[what]
-        ratio = row["langchain_core"] / row["millstream"]
+        # The median of the rounds' ratios where there is one: that of the medians mixes fast and slow rounds.
+        measured = [limit["ratio"] for limit in row["limits"] if limit["against"] == "x below"]
+        ratio = measured[0] if measured else row["langchain_core"] / row["millstream"]
         figures = (
             row["shown"]["millstream"],
             row["shown"]["langchain-core"],
@@ -35,11 +37,11 @@ def table(results: dict[str, Any]) -> str:
         )
         lines.append(f"| {title} | {' | '.join(figures)} |")
     facts = results["facts"]
-    measured = (
+    taken = (
         f"{facts['date']}, {facts['machine']}, {facts['Python']}, langchain-core {facts['langchain-core']}, "
         f"langchain-openai {facts['langchain-openai']}."
     )
-    return "\n".join([*lines, "", measured])
+    return "\n".join([*lines, "", taken])
 
 
 def main() -> None:
