@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -43,6 +43,7 @@ from millstream.providers.refusals import refused_response, without_keys
 DRAIN_SECONDS = 0.25
 
 Body = dict[str, Any]
+Phase = Literal["first", "idle"]
 #: How a body is sent by a client of the SDK: gives what its `with_streaming_response` gives.
 Send = Callable[[Any, Body], Any]
 
@@ -50,13 +51,15 @@ Send = Callable[[Any, Body], Any]
 class Head(msgspec.Struct):
     """What is known of a response before its bytes."""
 
+    provider: str
     headers: Mapping[str, str]
 
     def told(self) -> dict[str, Any]:
-        """What of it belongs to an answer's metadata: limits, the request's id, how long it took."""
+        """What of it belongs to an answer's metadata: whose it is, limits, the request's id."""
         kept = {name: value for name, value in self.headers.items() if _is_kept(name)}
         request_id = next((kept[name] for name in _REQUEST_IDS if name in kept), None)
-        return ({"request_id": request_id} if request_id else {}) | ({"headers": kept} if kept else {})
+        told: dict[str, Any] = {"model_provider": self.provider}
+        return told | ({"request_id": request_id} if request_id else {}) | ({"headers": kept} if kept else {})
 
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
@@ -146,17 +149,19 @@ class Api:
         When `is_over` says that nothing more is wanted, the rest is passed over. Raises `ProviderError`s,
         `StreamTimeout` and `StreamTruncated`, and `InputError` for a body that is no JSON.
         """
-        seen = _Seen()
+        phase: Phase = "first"
         host = scope.here
         read = self._aread if host.is_async else self._read
         run: Any = host.aeach if host.is_async else host.each
         try:
-            async with scope.reading(run(scope, partial(read, scope, send, body, is_over, seen))) as items:
+            async with scope.reading(run(scope, partial(read, scope, send, body, is_over))) as items:
                 async for item in items:
                     yield item
+                    if type(item) is bytes:
+                        phase = "idle"
         except Exception as error:
             scope.cancellation.check()
-            translated = self._translated(error, seen)
+            translated = self._translated(error, phase)
             if translated is None:
                 raise
             raise translated from error
@@ -168,7 +173,7 @@ class Api:
         return head, b"".join(rest)
 
     def _read(
-        self, scope: Scope, send: Send, body: Body, is_over: Callable[[], bool], seen: _Seen
+        self, scope: Scope, send: Send, body: Body, is_over: Callable[[], bool]
     ) -> Generator[Any, None, None]:
         client = self._sync()
         exchange = Exchange(scope.cancellation, client._client)
@@ -178,10 +183,9 @@ class Api:
                 response = opening.__enter__()
             try:
                 exchange.answered(response.http_response)
-                yield seen.head(response)
+                yield _head_of(self._sdk.package, response)
                 pieces = response.iter_bytes()
                 for piece in pieces:
-                    seen.piece()
                     yield piece
                     if is_over():
                         with _hurry(exchange), suppress(Exception):
@@ -192,7 +196,7 @@ class Api:
                 response.close()
 
     async def _aread(
-        self, scope: Scope, send: Send, body: Body, is_over: Callable[[], bool], seen: _Seen
+        self, scope: Scope, send: Send, body: Body, is_over: Callable[[], bool]
     ) -> AsyncGenerator[Any, None]:
         if not self._sdk.is_loaded:
             await scope.here.call(scope, lambda: self._sdk.pools)  # it would hold up the loop
@@ -202,10 +206,9 @@ class Api:
             exchange.answered(response.http_response)
             # Whoever leaves an `async for` has no task here that a cancel could wake.
             with scope.cancellation.aborting(exchange.abort):
-                yield seen.head(response)
+                yield _head_of(self._sdk.package, response)
                 pieces = response.iter_bytes()
                 async for piece in pieces:
-                    seen.piece()
                     yield piece
                     if is_over():
                         with suppress(Exception):
@@ -231,7 +234,7 @@ class Api:
             self._secrets |= _secrets_of(client)
         return client
 
-    def _translated(self, error: Any, seen: _Seen) -> MillstreamError | None:
+    def _translated(self, error: Any, phase: Phase) -> MillstreamError | None:
         """What an exception of the SDK's, or of the HTTP client's, is here; None if it is neither's."""
         if isinstance(error, MillstreamError):
             return None
@@ -250,8 +253,8 @@ class Api:
             refusal.args = (self._without_key(str(refusal)),)
             return refusal
         if isinstance(error, (sdk.APITimeoutError, *_http_errors("TimeoutException"))):
-            phase, what = ("idle", "more") if seen.pieces else ("first", "its answer")
-            return StreamTimeout(f"The provider was silent for too long before {what} came.", phase=phase)  # type: ignore[arg-type]
+            what = "its answer" if phase == "first" else "more of its answer"
+            return StreamTimeout(f"The provider was silent for too long before {what} came.", phase=phase)
         if isinstance(error, sdk.APIConnectionError):
             cause = error.__cause__
             if isinstance(cause, _http_errors("UnsupportedProtocol", "InvalidURL")):
@@ -280,22 +283,11 @@ def _secrets_of(client: Any) -> set[str]:
     return {each for each in [*found, client.api_key] if isinstance(each, str) and len(each) > 4}
 
 
-class _Seen:
-    """How far a response has come."""
-
-    def __init__(self) -> None:
-        self.pieces = 0
-
-    def head(self, response: Any) -> Head:
-        kind = response.headers.get("content-type", "")
-        if kind.startswith("text/html"):
-            raise ProviderError(
-                "The server answered with a web page, as no provider does: is `base_url` right?"
-            )
-        return Head(response.headers)
-
-    def piece(self) -> None:
-        self.pieces += 1
+def _head_of(provider: str, response: Any) -> Head:
+    headers = response.headers
+    if headers.get("content-type", "").startswith("text/html"):
+        raise ProviderError("The server answered with a web page, as no provider does: is `base_url` right?")
+    return Head(provider, headers)
 
 
 @contextmanager
