@@ -3,12 +3,12 @@
 import asyncio
 import gc
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from millstream import Runnable
-from millstream.testing import check_leaks
+from millstream.testing import COLOURS, Colour, Sync, check_leaks
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,71 +26,6 @@ def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with check_leaks():
         yield
-
-
-class Colour(Protocol):
-    """One way to run a chain, and what came of it."""
-
-    name: str
-
-    def invoke(self, step: Runnable[Any, Any], input: Any, *args: Any, **kwargs: Any) -> Any: ...
-    def stream(self, step: Runnable[Any, Any], input: Any, *args: Any, **kwargs: Any) -> list[Any]: ...
-    def batch(self, step: Runnable[Any, Any], inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]: ...
-    def transform(
-        self, step: Runnable[Any, Any], items: list[Any], *args: Any, **kwargs: Any
-    ) -> list[Any]: ...
-
-
-class Sync:
-    """The sync verbs, in the test's own thread."""
-
-    name = "sync"
-
-    def invoke(self, step: Runnable[Any, Any], input: Any, *args: Any, **kwargs: Any) -> Any:
-        return step.invoke(input, *args, **kwargs)
-
-    def stream(self, step: Runnable[Any, Any], input: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        return list(step.stream(input, *args, **kwargs))
-
-    def batch(self, step: Runnable[Any, Any], inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        return step.batch(inputs, *args, **kwargs)
-
-    def transform(self, step: Runnable[Any, Any], items: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        return list(step.transform(iter(items), *args, **kwargs))
-
-
-class Async:
-    """The async verbs, each call under an `asyncio.run` of its own."""
-
-    name = "async"
-
-    def invoke(self, step: Runnable[Any, Any], input: Any, *args: Any, **kwargs: Any) -> Any:
-        async def run() -> Any:
-            return await step.ainvoke(input, *args, **kwargs)
-
-        return asyncio.run(run())
-
-    def stream(self, step: Runnable[Any, Any], input: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        async def run() -> list[Any]:
-            return [item async for item in step.astream(input, *args, **kwargs)]
-
-        return asyncio.run(run())
-
-    def batch(self, step: Runnable[Any, Any], inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        async def run() -> list[Any]:
-            return await step.abatch(inputs, *args, **kwargs)
-
-        return asyncio.run(run())
-
-    def transform(self, step: Runnable[Any, Any], items: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        async def run() -> list[Any]:
-            async def source() -> Any:
-                for item in items:
-                    yield item
-
-            return [item async for item in step.atransform(source(), *args, **kwargs)]
-
-        return asyncio.run(run())
 
 
 class SyncInLoop(Sync):
@@ -123,10 +58,10 @@ class SyncInLoop(Sync):
         return asyncio.run(run())
 
 
-COLOURS = [Sync(), Async(), SyncInLoop()]
+IN_LOOP: list[Colour] = [*COLOURS, SyncInLoop()]
 
 
-@pytest.fixture(params=COLOURS, ids=lambda colour: colour.name)
+@pytest.fixture(params=IN_LOOP, ids=lambda colour: colour.name)
 def colour(request: pytest.FixtureRequest) -> Colour:
     """Each test that asks for it runs under the sync verbs, the async ones, and the sync ones in a loop."""
     return request.param

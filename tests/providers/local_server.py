@@ -22,7 +22,7 @@ class LocalServer:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 2) - 1)
         params.n_ctx, params.n_parallel = 2048 * parallel, parallel
         params.n_batch = params.n_ubatch = 128
-        params.cache_ram_mib = 0
+        params.cache_ram_mib = 256
         params.verbosity = -1
         params.warmup = False
         params.embedding = True

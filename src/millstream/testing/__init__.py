@@ -1,5 +1,7 @@
-"""For tests, yours and the library's: fake models, a scripted server, a virtual clock, a check for leaks."""
+"""For tests, yours and the library's: fakes, a scripted server, a clock, a leak check, suites for providers."""
 
+from millstream.testing.colours import COLOURS, Async, Colour, Sync
+from millstream.testing.conformance import ChatModelSuite, EmbeddingsSuite, TextModelSuite
 from millstream.testing.connection import Request
 from millstream.testing.fakes import Asked, FakeChatModel, FakeEmbeddings, FakeLLM
 from millstream.testing.leaks import Leak, check_leaks
@@ -8,9 +10,14 @@ from millstream.testing.server import ScriptedServer
 from millstream.testing.time import VirtualClock, run_virtual
 
 __all__ = [
+    "COLOURS",
     "CUT",
     "RESET",
     "Asked",
+    "Async",
+    "ChatModelSuite",
+    "Colour",
+    "EmbeddingsSuite",
     "FakeChatModel",
     "FakeEmbeddings",
     "FakeLLM",
@@ -20,6 +27,8 @@ __all__ = [
     "Reply",
     "Request",
     "ScriptedServer",
+    "Sync",
+    "TextModelSuite",
     "VirtualClock",
     "check_leaks",
     "cut_at",
