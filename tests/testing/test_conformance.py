@@ -13,7 +13,6 @@ from millstream.testing import COLOURS, EmbeddingsSuite, FakeEmbeddings, TextMod
 from millstream.testing.conformance.leaving import AGAIN, WAYS
 from tests.testing.conformance_models import KEY, WORDS, Right, RightSuite, slowly
 
-
 GIVEN: dict[str, Sequence[Any]] = {"colour": COLOURS, "leave": WAYS, "again": AGAIN}
 
 
