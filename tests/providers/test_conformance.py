@@ -28,7 +28,7 @@ from tests.providers.local_server import KEY, MODEL, LocalServer
 
 TOO_LONG = "word " * 3000
 # Between all tests in the local model there are 90 seconds.
-FEW = 32
+FEW = 24
 
 
 class ByHttp:

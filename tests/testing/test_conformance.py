@@ -1,6 +1,8 @@
 """The suite for providers finds what is wrong with a model: each flaw, made on purpose, fails its tests."""
 
 import inspect
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Container, Iterator, Sequence
@@ -289,6 +291,12 @@ def test_what_the_library_sees_to_is_looked_at_as_well() -> None:
     assert outcomes(empty, "test_it_answers")[0] == {"test_it_answers"}
     twice = type("Suite", (RightSuite,), {"model": EventsOfTwoRuns})
     assert outcomes(twice, "test_events_tell_the_run")[0] == {"test_events_tell_the_run"}
+
+
+def test_pytest_is_loaded_by_those_only_who_run_tests() -> None:
+    program = "import sys, millstream.testing; print('pytest' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 FLAGS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from millstream.errors import AuthenticationError, ContextLengthError, MillstreamError
 from millstream.language_models.base import LanguageModel
@@ -24,9 +24,9 @@ WRONG_KEY = "wrong-key-0123456789abcdef"
 SHORT = 6
 
 
-def not_applicable(why: str) -> None:
+def not_applicable(why: str) -> NoReturn:
     """End the test, and have it reported with these words."""
-    import pytest
+    import pytest  # no dependency: whoever runs tests has it
 
     pytest.skip(f"not applicable: {why}")
 
@@ -56,7 +56,7 @@ class ModelSuite:
     has_stop: Has = True
     """Whether answers end before the texts in `stop`. If not, the model has to refuse it."""
     has_key: Has = True
-    """Whether a wrong `api_key` is refused."""
+    """Whether a wrong `api_key` is refused. If not, the model must not take one."""
     is_deterministic: bool = True
     """Whether it gives the same answer to the same question twice."""
 
