@@ -122,8 +122,6 @@ class InProcess:
 @pytest.mark.local
 @pytest.mark.usefixtures("engine")
 class TestChatLocal(InProcess, ChatModelSuite):
-    has_tools = False
-
     def make_model(self, **options: Any) -> ChatLocal:
         return ChatLocal(temperature=0, context=2048, **options)
 

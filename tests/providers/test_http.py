@@ -311,6 +311,32 @@ def test_any_cut_of_the_bytes_reads_the_same(wire: Wire, colour: Colour) -> None
             assert "".join(chunk.content for chunk in colour.stream(model, "hi")) == "Héllo wörld 🌍"
 
 
+# Again, and elsewhere
+
+
+@wires
+def test_a_stream_is_tried_again_before_its_first_chunk_and_not_behind(wire: Wire, colour: Colour) -> None:
+    down = Reply.json(wire.refusal("Down", "server_error"), status=503)
+    cut = Reply.sse(*wire.parts(["a"], ended=False), CUT)
+    with ScriptedServer([down, Reply.sse(CUT), wire.says("a", "b"), cut]) as server:
+        model = wire.on(server.url).with_retry(wait_exponential_jitter=False)
+        assert [chunk.text for chunk in colour.stream(model, "hi")] == ["a", "b", ""]
+        got: list[str] = []
+        with pytest.raises(StreamTruncated):
+            _each(colour, model, lambda chunk: got.append(chunk.text))
+        assert got == ["a"]
+        assert len(server.requests) == 4
+
+
+@wires
+def test_another_provider_answers_instead(wire: Wire, colour: Colour) -> None:
+    [other] = [each for each in WIRES if each is not wire]
+    down = Reply.json(wire.refusal("Down", "server_error"), status=503)
+    with ScriptedServer([down]) as first, ScriptedServer([other.says("a")]) as second:
+        model = wire.on(first.url).with_fallbacks([other.on(second.url)])
+        assert [chunk.text for chunk in colour.stream(model, "hi")] == ["a", ""]
+
+
 # Left
 
 
@@ -580,7 +606,7 @@ def _text(model: BaseChatModel) -> str:
     return "".join(chunk.text for chunk in model.stream("hi"))
 
 
-def _each(colour: Colour, model: BaseChatModel, take: Callable[[Any], None]) -> None:
+def _each(colour: Colour, model: Any, take: Callable[[Any], None]) -> None:
     """Take each chunk as it comes."""
     if colour.name == "sync":
         for chunk in model.stream("hi"):

@@ -1,4 +1,4 @@
-"""For tests, yours and the library's: fakes, a scripted server, a clock, a leak check, suites for providers."""
+"""For tests, yours and the library's: fakes, a scripted server, a clock, a leak check, suites of tests."""
 
 from millstream.testing.colours import COLOURS, Async, Colour, Sync
 from millstream.testing.conformance import ChatModelSuite, EmbeddingsSuite, TextModelSuite
