@@ -1,14 +1,16 @@
-"""What all tests share: the leak check around each, and the two colours of verb."""
+"""What all tests share: the leak check around each, the two colours of verb, and a real server."""
 
 import asyncio
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from millstream import Runnable
 from millstream.testing import COLOURS, Colour, Sync, check_leaks
+from tests.providers.local_server import LocalServer
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,6 +28,16 @@ def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with check_leaks():
         yield
+
+
+@pytest.fixture(scope="session")
+def local_server() -> Iterator[LocalServer]:
+    """The real local model behind its own HTTP server: OpenAI's and Anthropic's wires, tools and embeddings."""
+    # Where a person asks, and tools are told of, this template shows the model a call first, for it to copy.
+    template = (Path(__file__).parent / "providers" / "tools.jinja").read_text(encoding="utf-8")
+    server = LocalServer(chat_template=template)
+    yield server
+    server.close()
 
 
 class SyncInLoop(Sync):

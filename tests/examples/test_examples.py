@@ -3,14 +3,28 @@
 import ast
 import functools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.providers.local_server import KEY, LocalServer
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = Path(__file__).parents[2] / "src"
+# Those on the wires of OpenAI and Anthropic, which the local model's own server speaks.
+WIRES = {
+    "agent.py",
+    "anthropic_streaming.py",
+    "one_line_changed.py",
+    "openai_streaming.py",
+    "own_http_client.py",
+    "provider_callbacks.py",
+    "streamed_tool_calls.py",
+}
 LOCAL = {
     "callbacks.py",
     "countries.py",
@@ -86,11 +100,11 @@ measuring the Rhine
 
 
 @functools.cache
-def run(name: str) -> str:
+def run(name: str, *arguments: str) -> str:
     """The output of an example, with warnings as errors."""
     environment = {**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
         capture_output=True,
         encoding="utf-8",
         timeout=SECONDS,
@@ -103,7 +117,7 @@ def run(name: str) -> str:
 def names(*, local: bool) -> list[str]:
     """The examples, those with the local model or the others."""
     found = {path.name for path in EXAMPLES.glob("*.py")}
-    return sorted(found & LOCAL if local else found - LOCAL)
+    return sorted(found & LOCAL if local else found - LOCAL - WIRES)
 
 
 @pytest.mark.parametrize("name", [name for name in names(local=False) if name != "parallel.py"])
@@ -224,6 +238,98 @@ def test_handlers_print_and_count() -> None:
     assert cut == "> length"
     assert asked[0] == "> ChatLocal is asked: Name a river."
     assert [line for line in asked if line.endswith("so far")][-1] == "> 32 tokens so far"
+
+
+@pytest.fixture
+def _wires(local_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys and addresses that the SDKs look for: as a person with accounts has them."""
+    for name, path in (("OPENAI", "/v1"), ("ANTHROPIC", "")):
+        monkeypatch.setenv(f"{name}_API_KEY", KEY)
+        monkeypatch.setenv(f"{name}_BASE_URL", local_server.url + path)
+
+
+def on_wires(test: Any) -> Any:
+    return pytest.mark.local(pytest.mark.usefixtures("_wires")(test))
+
+
+@on_wires
+def test_openai_streams_chats_and_texts_and_counts() -> None:
+    *first, told, long, deep, text, spain, italy, usage = [
+        line for line in run("openai_streaming.py").splitlines() if line.strip("|")
+    ]
+    assert "River" in " ".join(first)
+    assert re.fullmatch(r"> \d+ tokens, ended by length", told)
+    assert (long[:8], deep[:8]) == ("> long: ", "> deep: ")
+    assert text.startswith(" Paris|")
+    assert ("Madrid" in spain, "Rome" in italy) == (True, True)
+    counted = ast.literal_eval(usage)
+    assert counted["completion_tokens"] == 8
+    assert "estimated" not in counted
+
+
+@on_wires
+def test_anthropic_streams_and_tells() -> None:
+    sync, in_loop, *events, said, usage, done, final = run("anthropic_streaming.py").splitlines()
+    assert sync == in_loop
+    assert sync.count("|") > 3
+    names = [line.split()[1] for line in events]
+    assert names == ["on_chat_model_start", *["on_chat_model_stream"] * 3, "and"]
+    assert re.fullmatch(r"> \d+ tokens read, \d+ written", usage)
+    assert done == "> done"
+    assert final in (f"> {said!r} ended by length", f"> {said!r} ended by stop")
+
+
+@on_wires
+def test_handlers_of_three_kinds_of_models_print() -> None:
+    printed = run("provider_callbacks.py")
+    told = re.findall(r"^> (\d+) (characters|tokens)$", printed, re.MULTILINE)
+    assert [unit for _, unit in told] == ["characters", "tokens", "characters"]
+    usage = ast.literal_eval(re.findall(r"^> (\{.*\})$", printed, re.MULTILINE)[0])
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert "estimated" not in usage
+    # What the handlers printed is what was answered.
+    first, rest = printed.split(f"\n> {told[0][0]} characters\n")
+    assert len(first) == int(told[0][0])
+    assert len(rest.split("tokens\n")[-1].split("\n> ")[0]) == int(told[2][0])
+
+
+@on_wires
+def test_calls_grow_on_both_wires() -> None:
+    openai, anthropic = re.split(r"^ChatAnthropic$", run("streamed_tool_calls.py"), flags=re.MULTILINE)
+    assert openai.startswith("ChatOpenAI\n")
+    for printed in (openai, anthropic):
+        *grown, called = printed.strip().splitlines()
+        assert "{'city': ''}" in " ".join(grown)
+        assert called == "  weather({'city': 'Rome'}) -> 20 degrees in Rome"
+
+
+@on_wires
+@pytest.mark.parametrize("model", ["local", "openai:gpt-4o-mini"])
+def test_an_agent_calls_and_answers(model: str) -> None:
+    printed = run("agent.py", model)
+    assert re.match(r'weather: \{\s*"city"', printed)
+    assert "> it is called with {'city': 'Rome'}\n> it answers '20 degrees and sunny in Rome'\n" in printed
+    *_, answer, told, tokens = printed.splitlines()
+    assert answer
+    assert told == "> human ai tool ai"
+    assert re.fullmatch(r"> \d+ tokens", tokens)
+
+
+@on_wires
+def test_one_line_changes_the_provider() -> None:
+    answers = dict(line.split(": ", 1) for line in run("one_line_changed.py").splitlines() if ": " in line)
+    assert list(answers) == ["local", "openai:gpt-4o-mini", "anthropic:claude-haiku-4-5"]
+    assert all("bend" in answer for answer in answers.values())
+
+
+@on_wires
+def test_an_own_http_client_is_used() -> None:
+    printed = run("own_http_client.py").splitlines()
+    # The server closes what it had promised to keep, so there may be more.
+    assert printed.count("> POST /v1/chat/completions") >= 4
+    answers = [line for line in printed if not line.startswith(">")]
+    assert len(answers) == 4
+    assert answers[-1].count("|") > 3
 
 
 def test_every_example_says_what_it_is() -> None:
