@@ -32,7 +32,7 @@ def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def local_server() -> Iterator[LocalServer]:
-    """The real local model behind its own HTTP server: OpenAI's and Anthropic's wires, tools and embeddings."""
+    """The real local model behind its own HTTP server: both wires, tools and embeddings."""
     # Where a person asks, and tools are told of, this template shows the model a call first, for it to copy.
     template = (Path(__file__).parent / "providers" / "tools.jinja").read_text(encoding="utf-8")
     server = LocalServer(chat_template=template)
