@@ -199,7 +199,7 @@ def test_a_refused_request_is_sent_again(wire: Wire, colour: Colour) -> None:
 def test_a_server_that_is_not_there(wire: Wire, colour: Colour) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    with pytest.raises(ProviderUnavailable, match="cannot be reached"):
+    with pytest.raises(ProviderUnavailable, match=f"cannot be reached at {url}: "):
         colour.invoke(wire.on(url), "hi")
     for address in ("nowhere:/", "127.0.0.1:8000", "http:///v1"):
         with pytest.raises(ConfigError, match="base_url"):
@@ -229,7 +229,8 @@ def test_a_missing_key(wire: Wire, colour: Colour, monkeypatch: pytest.MonkeyPat
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/nonexistent")
-    with pytest.raises(AuthenticationError, match="api_key"):
+    said = f"There is no key: set {wire.name.upper()}_API_KEY, or give `api_key`."
+    with pytest.raises(AuthenticationError, match=said):
         colour.invoke(wire.model("a-model"), "hi")
 
 

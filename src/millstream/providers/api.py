@@ -74,6 +74,8 @@ class Sdk:
 
     def __init__(self, package: str, client: str, async_client: str) -> None:
         self.package = package
+        #: The environment's variable that the SDK looks for a key in.
+        self.key_variable = f"{package.upper()}_API_KEY"
         self._names = client, async_client
         self._pools: Pools | None = None
         self._lock = threading.Lock()
@@ -259,12 +261,12 @@ class Api:
             cause = error.__cause__
             if isinstance(cause, _http_errors("UnsupportedProtocol", "InvalidURL")):
                 return ConfigError(f"`base_url` is no address of a server: {self._without_key(str(cause))}")
-            return ProviderUnavailable(f"The provider cannot be reached: {words}")
+            return ProviderUnavailable(f"The provider cannot be reached{_at(error.request)}: {words}")
         if isinstance(error, _http_errors("TransportError")):
             return StreamTruncated(f"The connection broke off before the answer had ended: {words}")
         if isinstance(error, _http_errors("HTTPError", "StreamError", "InvalidURL")):
             return ProviderError(f"The provider's answer cannot be read: {words}")
-        return _of_setup(error, sdk, words)
+        return _of_setup(error, self._sdk, words)
 
     def _without_key(self, text: str) -> str:
         for secret in self._secrets:
@@ -312,14 +314,22 @@ def _http_errors(*names: str) -> tuple[type[BaseException], ...]:
     return tuple(getattr(module, name) for module in modules for name in names if hasattr(module, name))
 
 
-def _of_setup(error: Exception, sdk: Any, words: str) -> MillstreamError | None:
+def _at(request: Any) -> str:
+    """Where a request went: the server alone, since paths and queries may hold what is secret."""
+    url = getattr(request, "url", None)
+    return "" if url is None else f" at {url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def _of_setup(error: Exception, sdk: Sdk, words: str) -> MillstreamError | None:
     """What was wrong before anything was sent."""
-    root = getattr(sdk, "OpenAIError", None) or sdk.AnthropicError
+    root = getattr(sdk.module, "OpenAIError", None) or sdk.module.AnthropicError
+    said = words.lower()
+    is_ours = isinstance(error, (root, TypeError))
+    if is_ours and ("missing credentials" in said or "authentication method" in said):
+        return AuthenticationError(f"There is no key: set {sdk.key_variable}, or give `api_key`.")
     if isinstance(error, root):
-        kind = AuthenticationError if "api_key" in words or "credential" in words.lower() else ConfigError
+        kind = AuthenticationError if "api_key" in said or "credential" in said else ConfigError
         return kind(words)
-    if isinstance(error, TypeError) and "authentication method" in words:
-        return AuthenticationError(f"There is no key: give `api_key`. ({words})")
     if isinstance(error, TypeError) and "http_client" in words:
         return ConfigError(words)
     if isinstance(error, (UnicodeEncodeError, RecursionError)) or "JSON" in words:
