@@ -359,7 +359,7 @@ def test_without_a_prompt_and_a_terminal_it_is_told_what_to_type(tmp_path: Path)
             2,
             "",
             "There is no model 'smollm'. Did you mean 'smollm2'? Known: local, smollm2. A file's name ends "
-            "with .gguf; any other model is '<provider>:<model>'.",
+            "with .gguf; any other model is '<provider>:<model>', as in 'openai:gpt-4o-mini'.",
         ),
         (
             "fake:bug",
@@ -371,7 +371,13 @@ def test_without_a_prompt_and_a_terminal_it_is_told_what_to_type(tmp_path: Path)
             "nope:x",
             2,
             "",
-            "No model provider is called 'nope'. Known: fake, local. Write '<provider>:<model>'.",
+            "There is no provider 'nope'. Known: fake, local, ollama.",
+        ),
+        (
+            "olama:llama3.2",
+            2,
+            "",
+            "There is no provider 'olama'. Did you mean 'ollama:llama3.2'? Known: fake, local, ollama.",
         ),
         (
             "no.gguf",
@@ -392,6 +398,7 @@ def test_errors_are_a_sentence_and_a_code(
     # Not those that other tests have registered.
     providers = {"local": registry._PROVIDERS["local"], "fake": lambda model: MODELS[model]()}
     monkeypatch.setattr(registry, "_PROVIDERS", providers)
+    monkeypatch.setattr(registry, "_PRESETS", ("ollama",))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     assert main(["chat", "hi", "--model", model]) == code
     shown = capsys.readouterr()

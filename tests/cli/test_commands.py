@@ -60,6 +60,7 @@ def test_completion(tmp_path: Path) -> None:
     (tmp_path / "talk.md").touch()
     assert completed("/s") == ["/system", "/save"]
     assert completed("/model s") == ["smollm2"]
+    assert completed("/model an") == ["anthropic:"]
     assert completed(f"/save {tmp_path}/ta") == ["lk.md"]
     assert completed("why /s") == completed("/help x") == []
 

@@ -33,7 +33,8 @@ def complete(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 def test_commands_options_and_models_complete(complete: Complete) -> None:
     assert complete("").split() == ["chat", "run", "models"]
     assert complete("chat", "--ma").split() == ["--max-tokens"]
-    assert complete("chat", "--model", "").split() == ["local", "smollm2"]
+    assert complete("chat", "--model", "").split()[:3] == ["local", "smollm2", "anthropic:"]
+    assert complete("chat", "--model", "ol").split() == ["ollama:"]
     assert complete("models", "add", "s").split() == ["smollm2"]
 
 
@@ -46,7 +47,7 @@ def test_completion_loads_nothing_heavy() -> None:
     )
     assert completed.stdout.split() == ["smollm2"]
     assert "typer" in completed.stderr
-    assert not re.search(r"xllamacpp|prompt_toolkit|markdown_it", completed.stderr)
+    assert not re.search(r"xllamacpp|prompt_toolkit|markdown_it|openai|anthropic", completed.stderr)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

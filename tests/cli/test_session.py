@@ -109,9 +109,11 @@ def test_commands_complete_and_mistyped_ones_are_named() -> None:
         ask(terminal, "/retry", shown="Nothing was asked yet")
         ask(terminal, "/edit", shown="Nothing was asked yet")
         ask(terminal, "/help", shown=r"/save \[FILE\]")
-        ask(terminal, "/model", shown=r"The model is fake:plain\. Known: local, smollm2\.")
+        ask(
+            terminal, "/model", shown=r"The model is fake:plain\. Known: local, smollm2, and provider:model\."
+        )
         ask(terminal, "/model smollm", shown=r"Did you mean 'smollm2'\? Known: local, smollm2\.")
-        ask(terminal, "/model nope:x", shown="No model provider is called 'nope'")
+        ask(terminal, "/model nope:x", shown="There is no provider 'nope'")
         ask(terminal, "/model fake:broken", shown=r"It does not fit into memory\.")
         ask(terminal, "still there?", shown=r"Two words\.")
         terminal.press("/exit\r")
@@ -200,7 +202,7 @@ def test_ctrl_c_while_the_model_loads() -> None:
 
 @pytest.mark.parametrize(
     ("model", "code", "said"),
-    [("fake:broken", 1, "It does not fit into memory."), ("nope:x", 2, "No model provider")],
+    [("fake:broken", 1, "It does not fit into memory."), ("nope:x", 2, "There is no provider")],
 )
 def test_a_model_that_cannot_be_had_ends_it_before_anything_is_typed(
     model: str, code: int, said: str

@@ -8,12 +8,12 @@ import typer
 
 from millstream.cli.errors import ExitCode, WrongUse
 from millstream.cli.inputs import piped, text_of
-from millstream.cli.loading import chat_model, known_models
+from millstream.cli.loading import beginnings, chat_model
 from millstream.cli.terminal import Screen, both_ends, notes_wanted, say
 
 
 def _models(incomplete: str) -> list[str]:
-    return [name for name in known_models() if name.startswith(incomplete)]
+    return [name for name in beginnings() if name.startswith(incomplete)]
 
 
 def chat(
@@ -29,7 +29,7 @@ def chat(
             "--model",
             "-m",
             metavar="NAME",
-            help="A provider ('local'), a known model, or a .gguf file.",
+            help="'local', a .gguf file, or provider:model.",
             autocompletion=_models,
         ),
     ] = "local",

@@ -62,7 +62,8 @@ def help_text() -> str:
 
 def _model(session: "Session", name: str) -> None:
     if not name:
-        session.say(f"The model is {shown_name(session.model_name)}. Known: {', '.join(known_models())}.")
+        known = ", ".join(known_models())
+        session.say(f"The model is {shown_name(session.model_name)}. Known: {known}, and provider:model.")
         return
     session.use_model(name)
     session.say(f"{shown_name(name)} goes on with the conversation.")

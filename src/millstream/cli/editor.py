@@ -14,7 +14,7 @@ from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from millstream.cli.commands import COMMANDS
-from millstream.cli.loading import known_models
+from millstream.cli.loading import beginnings
 from millstream.cli.terminal import is_plain
 
 PROMPT = "> "
@@ -64,7 +64,7 @@ class CommandCompleter(Completer):
                     if known.startswith(name[1:]):
                         yield Completion(f"/{known}", -len(name), display_meta=command.help)
         elif name == "/model":
-            for model in known_models():
+            for model in beginnings():
                 if model.startswith(argument):
                     yield Completion(model, -len(argument))
         elif name == "/save":

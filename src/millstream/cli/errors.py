@@ -6,12 +6,15 @@ import traceback
 from collections.abc import Iterable
 from enum import IntEnum
 
-from millstream.errors import ConfigError, ContextLengthError, MillstreamError, MissingDependency
+from millstream.errors import ConfigError, ContextLengthError, MillstreamError, MissingDependency, ModelError
 
 #: Set to anything but 0, it shows where an error came from.
 DEBUG_VARIABLE = "MILLSTREAM_DEBUG"
-# llama.cpp's words, and those of others: how many tokens there are, and how many there may be.
+# In the words of llama.cpp, OpenAI and Anthropic: how many tokens there are and may be, in either order.
 _TOO_MANY = re.compile(r"(\d+) tokens\D+(\d+)")
+
+# What only a program can do.
+_FOR_PROGRAMS = re.compile(r", or give `\w+`")
 
 
 class ExitCode(IntEnum):
@@ -76,8 +79,10 @@ def sentence(error: BaseException, *, in_session: bool = False) -> str:
             if in_session:
                 return f"{_said(error)} /clear begins a new conversation, /edit shortens the last question."
             return f"{_said(error)} Give it a shorter prompt."
+        case ModelError():
+            return _ended(_said(error))
         case MillstreamError():
-            return str(error)
+            return _said(error)
         case _:
             return _ended(_said(error)) + _hint()
 
@@ -102,9 +107,10 @@ def _said(error: BaseException) -> str:
         found = _TOO_MANY.search(str(error))
         if found is None:
             return _ended(str(error).removesuffix(", try increasing it"))
-        return f"{found[1]} tokens do not fit into the model's context of {found[2]}."
+        room, wanted = sorted(map(int, found.groups()))
+        return f"{wanted} tokens do not fit into the model's context of {room}."
     if isinstance(error, MillstreamError):
-        return str(error)
+        return _FOR_PROGRAMS.sub("", str(error))
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

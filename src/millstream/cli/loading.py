@@ -19,6 +19,13 @@ def known_models() -> list[str]:
     return ["local", *sorted(KNOWN_MODELS)]
 
 
+def beginnings() -> list[str]:
+    """What names begin with: those of known models, and the providers with the colon behind them."""
+    from millstream.language_models.registry import providers
+
+    return [*known_models(), *(f"{name}:" for name in providers() if name != "local")]
+
+
 def model_name(name: str) -> str:
     """The name as `init_chat_model` takes it: known models and bare paths of .gguf files are local ones."""
     from millstream.providers.local.weights import KNOWN_MODELS
@@ -45,15 +52,26 @@ def chat_model(name: str) -> "BaseChatModel":
     try:
         return init_chat_model(model_name(name))
     except ConfigError as error:
-        if ":" in name or not str(error).startswith("No model provider"):
+        if not str(error).startswith("No model provider"):
             raise
-        known = known_models()
-        near = difflib.get_close_matches(name.lower(), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise WrongUse(
-            f"There is no model {name!r}.{hint} Known: {', '.join(known)}. "
-            "A file's name ends with .gguf; any other model is '<provider>:<model>'."
-        ) from error
+        raise WrongUse(_unknown(name)) from error
+
+
+def _unknown(name: str) -> str:
+    from millstream.language_models.registry import providers
+
+    provider, colon, model = name.partition(":")
+    if colon:
+        near = difflib.get_close_matches(provider.lower(), providers(), n=1)
+        hint = f" Did you mean '{near[0]}:{model}'?" if near else ""
+        return f"There is no provider {provider!r}.{hint} Known: {', '.join(providers())}."
+    known = known_models()
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"There is no model {name!r}.{hint} Known: {', '.join(known)}. A file's name ends with .gguf; any "
+        "other model is '<provider>:<model>', as in 'openai:gpt-4o-mini'."
+    )
 
 
 def loaded_model(name: str) -> "BaseChatModel":
