@@ -1,6 +1,7 @@
 """Servers that speak OpenAI's wire, by name: where they are, who gives the key, in what they differ."""
 
 import os
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,7 +31,10 @@ class Preset(msgspec.Struct, frozen=True):
         if not host:
             raise ConfigError(f"Where is the server? Set {self.host_variable}, or give `base_url`.")
         if "://" not in host:
-            host = f"http://{host}"
+            # As the default has it. A key goes with no request that others can read.
+            usual, given = urlsplit(self.default_host), urlsplit(f"//{host}")
+            port = f":{usual.port}" if usual.port and not given.port else ""
+            host = f"{usual.scheme or 'https'}://{given.netloc}{port}{given.path}"
         return host.rstrip("/") + self.url
 
     def api_key(self) -> str:
