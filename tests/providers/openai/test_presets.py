@@ -9,6 +9,7 @@ from millstream import (
     AuthenticationError,
     ChatOpenAI,
     ConfigError,
+    OpenAI,
     OpenAIEmbeddings,
     init_chat_model,
 )
@@ -158,6 +159,21 @@ def test_openai_has_its_own_name_for_the_limit(server: ScriptedServer) -> None:
     ):
         body = made._body([], {}, stream=False)
         assert body["max_completion_tokens"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "sent"), [({}, {}, 256), ({"max_tokens": 9}, {}, 9), ({}, {"max_tokens": 7}, 7)]
+)
+def test_a_text_may_be_longer_than_the_servers_16_tokens(given: Any, asked: Any, sent: int) -> None:
+    answer = {"choices": [{"index": 0, "text": "They wander.", "finish_reason": "stop"}]}
+    with ScriptedServer([Reply.json(answer)]) as server:
+        assert OpenAI(base_url=server.url, **given).invoke("Rivers bend:", **asked) == "They wander."
+        assert server.requests[0].json()["max_tokens"] == sent
+
+
+def test_none_leaves_the_length_of_a_text_to_the_server() -> None:
+    body = OpenAI(api_key="a-key-of-nobody", max_tokens=None)._body("Rivers bend:", {}, stream=False)
+    assert "max_tokens" not in body
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 SDK = Sdk("openai", "OpenAI", "AsyncOpenAI")
 
+#: How many tokens a text may have, if nobody says: LangChain's number. The server's own is 16.
+COMPLETION_MAX_TOKENS = 256
+
 #: What the SDK's clients take beside what all do.
 CLIENT = ("organization", "project")
 
@@ -150,14 +153,15 @@ class ChatOpenAI(_OpenAI, BaseChatModel):
 class OpenAI(_OpenAI, BaseLLM):
     """A text model of OpenAI's, or of any server that speaks its wire: it goes on with the prompt.
 
-    `model` is `gpt-3.5-turbo-instruct` without one; the rest is as for `ChatOpenAI`, with the options of
-    `CompletionOptions`.
+    `model` is `gpt-3.5-turbo-instruct` without one, and `max_tokens` is 256; the rest is as for `ChatOpenAI`,
+    with the options of `CompletionOptions`.
     """
 
     default_model = "gpt-3.5-turbo-instruct"
 
     def __init__(self, model: str | None = None, **options: Unpack[CompletionOptions]) -> None:
         super().__init__(model, options, COMPLETION_PARAMETERS)
+        self._parameters = {"max_tokens": COMPLETION_MAX_TOKENS, **self._parameters}
 
     def _body(self, prompt: str, kwargs: dict[str, Any], stream: bool) -> Body:
         parameters, model = self._asked(kwargs)
