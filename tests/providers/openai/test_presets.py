@@ -161,6 +161,21 @@ def test_openai_has_its_own_name_for_the_limit(server: ScriptedServer) -> None:
         assert body["max_completion_tokens"] == 3
 
 
+@pytest.mark.parametrize(("preset", "field"), [("azure", "max_completion_tokens"), ("vllm", "max_tokens")])
+def test_the_limit_has_two_names_and_a_call_overrides_either(
+    preset: str, field: str, server: ScriptedServer
+) -> None:
+    for of_model in ("max_tokens", "max_completion_tokens"):
+        for of_call in ("max_tokens", "max_completion_tokens"):
+            options: Any = {of_model: 6, "api_key": "a-key-of-nobody"}
+            model = ChatOpenAI("a-model", preset=preset, base_url=server.url, **options)
+            model.invoke("hi", **{of_call: 3})
+            body = server.requests[-1].json()
+            assert {name: body[name] for name in body if name.startswith("max")} == {field: 3}
+    with pytest.raises(ConfigError, match="max_completion_tokens is another name of max_tokens"):
+        ChatOpenAI(max_tokens=3, max_completion_tokens=6)
+
+
 @pytest.mark.parametrize(
     ("given", "asked", "sent"), [({}, {}, 256), ({"max_tokens": 9}, {}, 9), ({}, {"max_tokens": 7}, 7)]
 )

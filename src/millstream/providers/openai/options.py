@@ -97,8 +97,9 @@ class CompletionOptions(OpenAIOptions, total=False):
     """What comes behind the answer."""
 
 
-#: Other names of options: LangChain's.
+#: Other names of options: LangChain's, and OpenAI's own of what it has two for; the server decides the field.
 ALIASES = {
+    "max_completion_tokens": "max_tokens",
     "model_name": "model",
     "openai_api_key": "api_key",
     "openai_api_base": "base_url",
