@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import iscoroutinefunction
 from typing import Any, Literal
 
 import msgspec
@@ -224,6 +225,8 @@ class Api:
         with self._lock:
             # Another one after a fork, whose child has connections of its own.
             if self._client is None or self._client._client is not http:
+                if iscoroutinefunction(self._options.get("api_key")):
+                    raise ConfigError("`api_key` is an async function, which the sync verbs cannot ask.")
                 self._client = self._sdk.client(**self._options, http_client=http)
                 self._secrets |= _secrets_of(self._client)
             return self._client
@@ -232,7 +235,10 @@ class Api:
         owner = self._async_http or await self._sdk.pools.of_loop()
         client = owner.made.get(self)
         if client is None:
-            client = owner.made[self] = self._sdk.async_client(**self._options, http_client=owner.http)
+            options = dict(self._options)
+            if callable(key := options.get("api_key")) and not iscoroutinefunction(key):
+                options["api_key"] = partial(asyncio.to_thread, key)  # it may fetch one, and block
+            client = owner.made[self] = self._sdk.async_client(**options, http_client=owner.http)
             self._secrets |= _secrets_of(client)
         return client
 
@@ -241,6 +247,8 @@ class Api:
         if isinstance(error, MillstreamError):
             return None
         sdk = self._sdk.module
+        # A key that a function gave is known from the request alone.
+        self._secrets |= _secrets_in(getattr(_request_of(error), "headers", {}))
         # Whoever shows our error shows this one with it, as its cause.
         error.args = tuple(self._without_key(each) if isinstance(each, str) else each for each in error.args)
         words = self._without_key(_words(error))
@@ -276,13 +284,18 @@ class Api:
 
 def _secrets_of(client: Any) -> set[str]:
     """What must not be shown: servers quote it, and some quote all of it."""
-    headers = {
-        name.lower(): value for name, value in client.default_headers.items() if isinstance(value, str)
-    }
-    found = [
-        headers.get(name, "").removeprefix("Bearer ") for name in ("authorization", "x-api-key", "api-key")
-    ]
-    return {each for each in [*found, client.api_key] if isinstance(each, str) and len(each) > 4}
+    told = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
+    return _secrets_in(told) | _worth_hiding([client.api_key])
+
+
+def _secrets_in(headers: Mapping[str, str]) -> set[str]:
+    small = {name.lower(): value for name, value in headers.items()}
+    found = (small.get(name, "") for name in ("authorization", "x-api-key", "api-key"))
+    return _worth_hiding([each.removeprefix("Bearer ") for each in found])
+
+
+def _worth_hiding(secrets: Sequence[Any]) -> set[str]:
+    return {each for each in secrets if isinstance(each, str) and len(each) > 4}
 
 
 def _head_of(provider: str, response: Any) -> Head:
@@ -312,6 +325,13 @@ def _http_errors(*names: str) -> tuple[type[BaseException], ...]:
     """The exceptions of these names: of httpx2, and of httpx, which a user's client may be of."""
     modules = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
     return tuple(getattr(module, name) for module in modules for name in names if hasattr(module, name))
+
+
+def _request_of(error: Any) -> Any:
+    try:
+        return error.request
+    except (AttributeError, RuntimeError):  # httpx has the attribute, and refuses it where there is none
+        return None
 
 
 def _at(request: Any) -> str:

@@ -28,7 +28,8 @@ class ConnectionOptions(ModelOptions, total=False):
     """How a provider is reached. What is not given is looked for where the provider's SDK looks."""
 
     api_key: Any
-    """The key: a text, a pydantic `SecretStr`, or, for OpenAI, a function that gives it."""
+    """The key: a text, a pydantic `SecretStr`, or, for OpenAI, a function that gives it for each request; an
+    `async` one gives it to async verbs only."""
     base_url: str | None
     """The address of the server, up to and with the version: `http://127.0.0.1:8000/v1`."""
     timeout: Any
