@@ -40,10 +40,17 @@ __all__ = [
 
 
 class MillstreamError(Exception):
-    """The root of the tree: `except MillstreamError` catches whatever the library raises itself."""
+    """The root of the tree: `except MillstreamError` catches whatever the library raises itself.
+
+    Errors can be copied and pickled, so that they come back whole from other processes.
+    """
 
     retryable: bool = False
     """Whether the same call may succeed later, unchanged."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are made again from their `args` alone, which are fewer than many of these are made with.
+        return _again, (type(self), self.args), self.__dict__
 
 
 class ConfigError(MillstreamError, TypeError):
@@ -270,3 +277,9 @@ class AgentLimitError(MillstreamError):
         super().__init__(message)
         self.limit = limit
         self.messages = list(messages)
+
+
+def _again(kind: type[MillstreamError], args: tuple[Any, ...]) -> MillstreamError:
+    error = kind.__new__(kind, *args)
+    error.args = args  # which `OSError` leaves to its `__init__`
+    return error
