@@ -124,6 +124,29 @@ def test_async_aclose(kind: str) -> None:
 
 
 @KINDS
+def test_the_first_item_of_a_stream_that_nobody_holds(kind: str) -> None:
+    log = Log()
+
+    async def run() -> None:
+        assert await anext(chain_of(kind, log).astream("")) == "0"
+        await all_ended(log)
+        assert ends(log) == ORDER
+
+    asyncio.run(run())
+
+
+def test_the_first_item_of_a_stream_that_nobody_holds_may_be_late() -> None:
+    async def slow(text: str) -> str:
+        await asyncio.sleep(0.01)
+        return text
+
+    async def run() -> str:
+        return await anext(RunnableLambda(slow).astream("late"))
+
+    assert asyncio.run(run()) == "late"
+
+
+@KINDS
 def test_async_break_finishes_within_loop_turns(kind: str) -> None:
     log = Log()
 

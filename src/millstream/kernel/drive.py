@@ -161,7 +161,7 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
     ) -> None:
         self._source = source
         self._given = given
-        self._pull = source.__anext__
+        self._pull: Callable[[], Coroutine[Any, Any, T_co]] | None = None
         self._cancellation = cancellation
         self._above = cancellation.parent
 
@@ -172,7 +172,14 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
         cancellation = self._cancellation
         if cancellation.set_here is not None or (self._above is not None and self._above.reason is not None):
             cancellation.check()
+        if self._pull is None:
+            self._pull = self._source.__anext__
+            return self._first()
         return self._pull()
+
+    async def _first(self) -> T_co:
+        # Holds the stream while it is awaited: `await anext(model.astream(...))` keeps nothing but this.
+        return await self._source.__anext__()
 
     async def aclose(self) -> None:
         """End the stream now: every stage is closed, from the last to the first, when this returns.
