@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from io import StringIO
 from typing import Any, Protocol
 
@@ -44,16 +44,14 @@ async def streamed(
     try:
         async with scope.reading(api.pieces(scope, send, body, lambda: stream.ended)) as pieces:
             head: Head = await anext(pieces)
+            piece = await _start(pieces)
+            if piece.startswith(_NO_EVENTS):
+                for item in _whole(head, b"".join([piece, *[rest async for rest in pieces]]), parse):
+                    yield item
+                return
             stream.metadata.update(head.told())
             cut: StreamTruncated | None = None
             try:
-                piece = await anext(pieces, b"")
-                if _is_json(piece):
-                    # Asked for a stream, some servers answer whole; their content types do not tell.
-                    rest = b"".join([piece async for piece in pieces])
-                    for item in _whole(head, piece + rest, parse):
-                        yield item
-                    return
                 while piece:
                     for item in stream.feed(piece):
                         arrived.take(item)
@@ -71,6 +69,20 @@ async def streamed(
         raise
 
 
+# How a body begins that is no stream of events: JSON, or a page. Its content type is no help, since servers
+# and gateways have many words for either, and some have none.
+_NO_EVENTS = (b"{", b"[", b"<")
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+
+
+async def _start(pieces: AsyncIterator[bytes]) -> bytes:
+    """The first of a body that says what it is; empty if nothing does."""
+    async for piece in pieces:
+        if start := piece.lstrip(_BLANK):
+            return start
+    return b""
+
+
 async def answered(api: Api, scope: Scope, send: Send, body: Body, parse: Parse) -> list[Any]:
     """The answers to a request that asked for them whole."""
     return _whole(*await api.whole(scope, send, body), parse)
@@ -82,11 +94,6 @@ def _whole(head: Head, body: bytes, parse: Parse) -> list[Any]:
     if isinstance(first, AIMessage):
         first.response_metadata = head.told() | first.response_metadata
     return answers
-
-
-def _is_json(first: bytes) -> bool:
-    """Whether a body that begins so is one JSON value, and no events."""
-    return first.lstrip()[:1] == b"{"
 
 
 def _rest(stream: AnswerStream, cut: StreamTruncated | None) -> list[Any]:
