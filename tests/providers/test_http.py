@@ -189,6 +189,30 @@ def test_a_refusal_is_the_typed_error_that_it_stands_for(
 
 
 @wires
+def test_no_secret_is_shown_of_a_header_or_in_an_answer(wire: Wire, colour: Colour) -> None:
+    gateway, call = "gateway-12345", "of-this-call"
+    words = f"No: {KEY}, {gateway}, {call}."
+    inside = json.dumps(wire.refusal(words, "no")).encode()
+    replies = [
+        Reply.json(wire.refusal(words, "no"), status=400),
+        Reply.json(wire.refusal(words, "no")),
+        Reply(inside[:-1]),
+        Reply.sse(b"event: error\ndata: " + inside + b"\n\n"),
+    ]
+    headers = {"x-gateway-key": gateway, "x-team": "blue"}
+    for reply in replies:
+        for verb in (colour.invoke, colour.stream):
+            with ScriptedServer([reply]) as server, pytest.raises(ProviderError) as caught:
+                model = wire.on(server.url, default_headers=headers)
+                verb(model, "hi", extra_headers={"x-token": f"Bearer {call}"})
+            shown = "".join(traceback.format_exception(caught.value))
+            assert KEY not in shown
+            assert gateway not in shown
+            if reply is replies[0]:
+                assert call not in shown
+
+
+@wires
 def test_a_refused_request_is_sent_again(wire: Wire, colour: Colour) -> None:
     busy = Reply.json(wire.refusal("Busy", "rate_limit_error"), status=429, headers={"retry-after-ms": "5"})
     with ScriptedServer([busy, busy, wire.says("a")]) as server:

@@ -64,6 +64,7 @@ async def streamed(
             for item in _rest(stream, cut):
                 yield item
     except ModelError as error:
+        api.hide_keys(error)
         if error.partial is None:
             error.partial = arrived.together()
         raise
@@ -85,7 +86,11 @@ async def _start(pieces: AsyncIterator[bytes]) -> bytes:
 
 async def answered(api: Api, scope: Scope, send: Send, body: Body, parse: Parse) -> list[Any]:
     """The answers to a request that asked for them whole."""
-    return _whole(*await api.whole(scope, send, body), parse)
+    try:
+        return _whole(*await api.whole(scope, send, body), parse)
+    except ModelError as error:
+        api.hide_keys(error)
+        raise
 
 
 def _whole(head: Head, body: bytes, parse: Parse) -> list[Any]:

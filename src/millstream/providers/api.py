@@ -10,9 +10,10 @@ Each exception of the SDK's, and of the HTTP client's under it, is translated he
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib import import_module
@@ -228,7 +229,7 @@ class Api:
                 if iscoroutinefunction(self._options.get("api_key")):
                     raise ConfigError("`api_key` is an async function, which the sync verbs cannot ask.")
                 self._client = self._sdk.client(**self._options, http_client=http)
-                self._secrets |= _secrets_of(self._client)
+                self._secrets |= _secrets_of(self._client.default_headers, self._client.api_key)
             return self._client
 
     async def _async(self) -> Any:
@@ -239,7 +240,7 @@ class Api:
             if callable(key := options.get("api_key")) and not iscoroutinefunction(key):
                 options["api_key"] = partial(asyncio.to_thread, key)  # it may fetch one, and block
             client = owner.made[self] = self._sdk.async_client(**options, http_client=owner.http)
-            self._secrets |= _secrets_of(client)
+            self._secrets |= _secrets_of(client.default_headers, client.api_key)
         return client
 
     def _translated(self, error: Any, phase: Phase) -> MillstreamError | None:
@@ -247,11 +248,10 @@ class Api:
         if isinstance(error, MillstreamError):
             return None
         sdk = self._sdk.module
-        # A key that a function gave is known from the request alone.
-        self._secrets |= _secrets_in(getattr(_request_of(error), "headers", {}))
-        # Whoever shows our error shows this one with it, as its cause.
-        error.args = tuple(self._without_key(each) if isinstance(each, str) else each for each in error.args)
-        words = self._without_key(_words(error))
+        # A call may have headers of its own, and a key that a function gave is known from there alone.
+        hidden = _secrets_of(getattr(_request_of(error), "headers", {}))
+        self.hide_keys(error, hidden)  # whoever shows our error shows this one with it, as its cause
+        words = self._without_key(_words(error), hidden)
         if "loop is closed" in words:
             return ConfigError(
                 "`http_async_client` was used in an event loop that has ended. Make one in each loop, or "
@@ -260,7 +260,7 @@ class Api:
         if isinstance(error, sdk.APIStatusError):
             response = error.response
             refusal = refused_response(response.status_code, response.headers, _read_body(response))
-            refusal.args = (self._without_key(str(refusal)),)
+            self.hide_keys(refusal, hidden)
             return refusal
         if isinstance(error, (sdk.APITimeoutError, *_http_errors("TimeoutException"))):
             what = "its answer" if phase == "first" else "more of its answer"
@@ -276,26 +276,27 @@ class Api:
             return ProviderError(f"The provider's answer cannot be read: {words}")
         return _of_setup(error, self._sdk, words)
 
-    def _without_key(self, text: str) -> str:
-        for secret in self._secrets:
+    def hide_keys(self, error: BaseException, hidden: Collection[str] = ()) -> None:
+        """Take what must not be shown out of the words of an error: keys, and what is `hidden`."""
+        error.args = tuple(
+            self._without_key(each, hidden) if isinstance(each, str) else each for each in error.args
+        )
+
+    def _without_key(self, text: str, hidden: Collection[str] = ()) -> str:
+        for secret in (*self._secrets, *hidden):
             text = text.replace(secret, "[key]")
         return without_keys(text)
 
 
-def _secrets_of(client: Any) -> set[str]:
+# Headers whose values are nobody else's business, by what is in their names.
+_SECRET = re.compile("auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
+
+
+def _secrets_of(headers: Mapping[str, Any], key: Any = None) -> set[str]:
     """What must not be shown: servers quote it, and some quote all of it."""
-    told = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
-    return _secrets_in(told) | _worth_hiding([client.api_key])
-
-
-def _secrets_in(headers: Mapping[str, str]) -> set[str]:
-    small = {name.lower(): value for name, value in headers.items()}
-    found = (small.get(name, "") for name in ("authorization", "x-api-key", "api-key"))
-    return _worth_hiding([each.removeprefix("Bearer ") for each in found])
-
-
-def _worth_hiding(secrets: Sequence[Any]) -> set[str]:
-    return {each for each in secrets if isinstance(each, str) and len(each) > 4}
+    values = [value for name, value in headers.items() if _SECRET.search(name)]
+    found = [value.removeprefix("Bearer ") for value in [*values, key] if isinstance(value, str)]
+    return {each for each in found if len(each) > 4}
 
 
 def _head_of(provider: str, response: Any) -> Head:
