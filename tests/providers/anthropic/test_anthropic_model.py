@@ -131,6 +131,14 @@ def test_a_typed_answer_by_schema(colour: Colour) -> None:
         assert server.requests[0].json()["output_config"]["format"]["type"] == "json_schema"
 
 
+def test_a_whole_answer_that_may_be_long_is_asked_for_as_a_stream(colour: Colour) -> None:
+    with ScriptedServer([Reply.sse(TEXT)]) as server:
+        assert colour.invoke(chat(server), "hi", max_tokens=32000).text == "Hé → 日本 \U0001f600"
+        llm = Anthropic("m", base_url=server.url, api_key="k", max_retries=0, max_tokens=64000)
+        assert colour.invoke(llm, "hi") == "Hé → 日本 \U0001f600"
+        assert [request.json()["stream"] for request in server.requests] == [True, True]
+
+
 def test_texts_to_texts(colour: Colour) -> None:
     with ScriptedServer([Reply.sse(TEXT), whole({"type": "text", "text": "Hello"})]) as server:
         llm = Anthropic("m", base_url=server.url, api_key="k", max_retries=0, temperature=0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
 from millstream.messages import AIMessage, BaseMessage, HumanMessage
+from millstream.messages.merge import gather_message
 from millstream.outputs import GenerationChunk
 from millstream.providers.answers import answered, streamed
 from millstream.providers.anthropic.options import ALIASES, AnthropicOptions
@@ -24,6 +25,10 @@ SDK = Sdk("anthropic", "Anthropic", "AsyncAnthropic")
 
 #: The model, if none is named.
 DEFAULT_MODEL = "claude-haiku-4-5"
+
+#: A whole answer that may have more tokens is asked for as a stream: the SDK refuses to wait for it in silence,
+#: since connections break that are silent for minutes. This is its bound for the slowest models.
+MOST_AT_ONCE = 8192
 
 # Parameters that hold any fields of the body: LangChain's name, and the SDK's.
 _EXTRA = ("model_kwargs", "extra_body")
@@ -80,6 +85,9 @@ class _Anthropic:
         self, messages: list[BaseMessage], scope: Scope, kwargs: Mapping[str, Any]
     ) -> AIMessage:
         body, send = self._request(messages, kwargs, stream=False)
+        if body["max_tokens"] > MOST_AT_ONCE:
+            async with scope.reading(self._stream_of(messages, scope, kwargs)) as chunks:
+                return gather_message([chunk async for chunk in chunks])
         [message] = await answered(self._api, scope, send, body, _parse)
         assert isinstance(message, AIMessage)
         return message
