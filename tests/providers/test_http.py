@@ -317,6 +317,32 @@ def test_silence_before_the_answer_and_within_it(wire: Wire, colour: Colour) -> 
 
 
 @wires
+@pytest.mark.parametrize("package", [httpx, httpx2], ids=["httpx", "httpx2"])
+def test_time_limits_of_either_http_client(wire: Wire, colour: Colour, package: Any) -> None:
+    limit = package.Timeout(5, read=0.15)
+    with ScriptedServer([Reply.sse(Hold())]) as server:
+        with pytest.raises(StreamTimeout):
+            colour.stream(wire.on(server.url, timeout=limit), "hi")
+        with pytest.raises(StreamTimeout):
+            colour.stream(wire.on(server.url), "hi", timeout=limit)
+    for wrong in ("5", -1, object()):
+        with pytest.raises(ConfigError, match="timeout"):
+            wire.on("http://127.0.0.1:1", timeout=wrong)
+
+
+@wires
+def test_no_connection_is_free(wire: Wire) -> None:
+    limits = httpx2.Limits(max_connections=1)
+    with ScriptedServer([wire.says("a")]) as server, httpx2.Client(limits=limits) as http:
+        model = wire.on(server.url, http_client=http, timeout=0.15)
+        stream = model.stream("hi")
+        next(stream)
+        with pytest.raises(StreamTimeout, match="connections"):
+            model.invoke("hi")
+        stream.close()
+
+
+@wires
 def test_a_stream_that_ended_is_not_waited_for(wire: Wire, colour: Colour) -> None:
     hold = Hold()
     with ScriptedServer([Reply.sse(*wire.parts(["a"]), hold)]) as server:
@@ -581,6 +607,17 @@ def test_a_client_of_the_wrong_kind_is_named() -> None:
         ANTHROPIC.on("http://127.0.0.1:1", http_client=http).invoke("hi")
     with ScriptedServer([OPENAI.says("a")]) as server, httpx.Client() as http:
         assert _text(OPENAI.on(server.url, http_client=http)) == "a"
+
+
+@wires
+def test_a_users_client_that_is_closed(wire: Wire, colour: Colour) -> None:
+    with httpx2.Client() as http:
+        pass
+    other = httpx2.AsyncClient()
+    asyncio.run(other.aclose())
+    model = wire.on("http://127.0.0.1:1", http_client=http, http_async_client=other)
+    with pytest.raises(ConfigError, match="closed"):
+        colour.invoke(model, "hi")
 
 
 @pytest.mark.leaks  # its connection cannot be closed any more

@@ -37,6 +37,7 @@ from millstream.errors import (
 from millstream.kernel import threads
 from millstream.kernel.scope import Scope
 from millstream.providers.exchange import Exchange, interruptible, under_way
+from millstream.providers.options import timeout_of
 from millstream.providers.pools import LoopClient, Pools
 from millstream.providers.refusals import refused_response, without_keys
 
@@ -257,11 +258,15 @@ class Api:
                 "`http_async_client` was used in an event loop that has ended. Make one in each loop, or "
                 "leave it out: then each loop has its own."
             )
+        if "client has been closed" in words:
+            return ConfigError("The HTTP client that the model was given is closed.")
         if isinstance(error, sdk.APIStatusError):
             response = error.response
             refusal = refused_response(response.status_code, response.headers, _read_body(response))
             self.hide_keys(refusal, hidden)
             return refusal
+        if isinstance(error.__cause__, _http_errors("PoolTimeout")):
+            return StreamTimeout("All connections of the HTTP client were in use for too long.", phase="first")
         if isinstance(error, (sdk.APITimeoutError, *_http_errors("TimeoutException"))):
             what = "its answer" if phase == "first" else "more of its answer"
             return StreamTimeout(f"The provider was silent for too long before {what} came.", phase=phase)
@@ -382,5 +387,7 @@ _PER_CALL = ("extra_headers", "extra_query", "timeout")
 def per_call(send: Callable[..., Any], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], Send]:
     """The keywords of a call that go into its body, and how it is sent."""
     options = {name: kwargs[name] for name in _PER_CALL if kwargs.get(name) is not None}
+    if "timeout" in options:
+        options["timeout"] = timeout_of(options["timeout"])
     body = {name: value for name, value in kwargs.items() if name not in _PER_CALL}
     return body, partial(send, **options)

@@ -80,6 +80,7 @@ class Options:
         self.client = {name: named.get(name) for name in (*_CLIENT, *client)}
         self.client["api_key"] = _secret(named.get("api_key"))
         self.client["base_url"] = _address(named.get("base_url"))
+        self.client["timeout"] = timeout_of(named.get("timeout"))
         #: The user's HTTP clients.
         self.http = {name: _http(name, named.get(name)) for name in ("http_client", "http_async_client")}
         #: The parameters of each request.
@@ -115,6 +116,22 @@ def _address(url: Any) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"`base_url` is an address such as http://127.0.0.1:8000/v1, not {str(url)!r}.")
     return str(url)
+
+
+def timeout_of(given: Any) -> Any:
+    """A time limit as any SDK takes it: an `httpx.Timeout` in four numbers, since there are two such classes.
+
+    Raises `ConfigError` for what is none.
+    """
+    if all(hasattr(given, part) for part in _TIMEOUT_PARTS):
+        given = tuple(getattr(given, part) for part in _TIMEOUT_PARTS)
+    numbers = given if isinstance(given, tuple) else (given,)
+    if all(each is None or (isinstance(each, (int, float)) and each > 0) for each in numbers):
+        return given
+    raise ConfigError(f"`timeout` is a number of seconds, or an httpx.Timeout, not {given!r}.")
+
+
+_TIMEOUT_PARTS = ("connect", "read", "write", "pool")
 
 
 def _http(name: str, client: Any) -> Any:
