@@ -140,10 +140,11 @@ def test_the_first_item_of_a_stream_that_nobody_holds_may_be_late() -> None:
         await asyncio.sleep(0.01)
         return text
 
-    async def run() -> str:
-        return await anext(RunnableLambda(slow).astream("late"))
+    async def run() -> list[Any]:
+        model = RunnableLambda(slow)
+        return [await anext(model.astream("late")), (await anext(model.astream_events("late")))["event"]]
 
-    assert asyncio.run(run()) == "late"
+    assert asyncio.run(run()) == ["late", "on_chain_start"]
 
 
 @KINDS

@@ -151,7 +151,7 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
     with `async with`, `contextlib.aclosing` or `aclose()`.
     """
 
-    __slots__ = ("_above", "_cancellation", "_given", "_pull", "_source")
+    __slots__ = ("_above", "_begun", "_cancellation", "_given", "_pull", "_source")
 
     def __init__(
         self,
@@ -161,7 +161,8 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
     ) -> None:
         self._source = source
         self._given = given
-        self._pull: Callable[[], Coroutine[Any, Any, T_co]] | None = None
+        self._pull = source.__anext__
+        self._begun = False
         self._cancellation = cancellation
         self._above = cancellation.parent
 
@@ -172,14 +173,12 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
         cancellation = self._cancellation
         if cancellation.set_here is not None or (self._above is not None and self._above.reason is not None):
             cancellation.check()
-        if self._pull is None:
-            self._pull = self._source.__anext__
-            return self._first()
-        return self._pull()
+        return self._pull() if self._begun else self._first()
 
     async def _first(self) -> T_co:
         # Holds the stream while it is awaited: `await anext(model.astream(...))` keeps nothing but this.
-        return await self._source.__anext__()
+        self._begun = True
+        return await self._pull()
 
     async def aclose(self) -> None:
         """End the stream now: every stage is closed, from the last to the first, when this returns.
