@@ -1,6 +1,7 @@
 """What the models of both wires do over a real connection: asked, answered, refused, cut, left and kept."""
 
 import asyncio
+import copy
 import gc
 import json
 import logging
@@ -247,6 +248,15 @@ def test_options_that_make_no_sense(wire: Wire) -> None:
         with pytest.raises(ConfigError):
             wire.model("a", **options)
     assert wire.model(model_name="b").model == "b"
+
+
+@wires
+def test_a_model_is_copied_with_its_connections(wire: Wire) -> None:
+    with ScriptedServer([Reply.json(wire.whole("a"))]) as server:
+        model = wire.on(server.url, default_headers={"x-team": "blue"})
+        for each in (model, copy.copy(model), copy.deepcopy(model), copy.deepcopy(model.bind(stop=["."]))):
+            assert each.invoke("hi").text == "a"
+        assert server.connections == 1
 
 
 @wires

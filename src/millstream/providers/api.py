@@ -146,6 +146,9 @@ class Api:
         self._secrets: set[str] = set()
         self._lock = threading.Lock()
 
+    def __deepcopy__(self, memo: Any) -> Api:
+        return self  # never changed, and connections cannot be copied
+
     async def pieces(
         self, scope: Scope, send: Send, body: Body, is_over: Callable[[], bool] = lambda: False
     ) -> AsyncGenerator[Any, None]:
