@@ -230,6 +230,9 @@ def test_a_server_that_is_not_there(wire: Wire, colour: Colour) -> None:
     for address in ("nowhere:/", "127.0.0.1:8000", "http:///v1"):
         with pytest.raises(ConfigError, match="base_url"):
             wire.model("a-model", base_url=address)
+    with pytest.raises(ConfigError) as caught:
+        wire.model("a-model", base_url="htp://me:password@127.0.0.1/v1")
+    assert "password" not in str(caught.value)
 
 
 @wires

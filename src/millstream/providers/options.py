@@ -114,7 +114,8 @@ def _address(url: Any) -> str | None:
         return None
     parts = urlsplit(str(url))
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"`base_url` is an address such as http://127.0.0.1:8000/v1, not {str(url)!r}.")
+        shown = str(url).rpartition("@")[2]  # a password may stand before it
+        raise ConfigError(f"`base_url` is an address such as http://127.0.0.1:8000/v1, not {shown!r}.")
     return str(url)
 
 
