@@ -116,7 +116,8 @@ _BARE = astuple(AIMessageChunk(""))[1:]
 
 
 class _Arrived:
-    """What came of an answer so far. Text is kept as text: that is nearly all, and there may be much."""
+    """What came of an answer so far, the first of several. Text is kept as text: that is nearly all, and there
+    may be much."""
 
     def __init__(self) -> None:
         self._is_text = False
@@ -126,12 +127,13 @@ class _Arrived:
     def take(self, item: str | GenerationChunk | AIMessageChunk) -> None:
         if not isinstance(item, AIMessageChunk):
             self._is_text = True
-            self._text.write(item if isinstance(item, str) else item.text)
+            if isinstance(item, str) or not (item.generation_info or {}).get("choice_index"):
+                self._text.write(item if isinstance(item, str) else item.text)
             return
         values = astuple(item)
         if values[1:] == _BARE and type(values[0]) is str:
             self._text.write(values[0])
-        else:
+        elif not item.response_metadata.get("choice_index"):
             self._flush()
             self._chunks.append(item.__copy__())  # type: ignore[attr-defined]
 

@@ -67,8 +67,16 @@ class RunnableRetry(Runnable[Input, Output]):
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> "RunnableRetry[Any, Any]":
         """As of the chat model that is tried."""
+        return self._of(getattr(self.bound, "bind_tools")(tools, **kwargs))  # noqa: B009
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> "RunnableRetry[Any, Any]":
+        """As of the chat model that is tried, which is tried again also for an answer that is not valid."""
+        return self._of(getattr(self.bound, "with_structured_output")(schema, **kwargs))  # noqa: B009
+
+    def _of(self, bound: Runnable[Any, Any]) -> "RunnableRetry[Any, Any]":
+        """The same for another one."""
         again = copy(self)
-        again.bound = getattr(self.bound, "bind_tools")(tools, **kwargs)  # noqa: B009
+        again.bound = bound
         return again
 
     async def _answer(self, input: Any, scope: Scope, /, **kwargs: Any) -> Any:

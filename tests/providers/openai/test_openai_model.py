@@ -16,6 +16,7 @@ from millstream import (
     OpenAI,
     OpenAIEmbeddings,
     ProviderError,
+    StreamTruncated,
     ToolMessage,
 )
 from millstream.testing import Reply, Request, ScriptedServer
@@ -150,6 +151,28 @@ def test_the_first_of_several_answers_is_streamed_alone(colour: Colour) -> None:
     with ScriptedServer([Reply.sse(wire(*pieces, *ends))]) as server:
         chunks = colour.stream(chat(server, n=2), "hi")
     assert [chunk.content for chunk in chunks] == ["0a", "0b", ""]
+
+
+def test_what_had_arrived_is_of_the_first_answer(colour: Colour) -> None:
+    pieces = [piece({"content": f"{i}{text}"}, index=i) for text in "ab" for i in (1, 0)]
+    texts = [{"choices": [{"index": i, "text": f"{i}{text}"}]} for text in "ab" for i in (1, 0)]
+    with ScriptedServer([Reply.sse(wire(*pieces, done=False)), Reply.sse(wire(*texts, done=False))]) as server:
+        with pytest.raises(StreamTruncated) as caught:
+            colour.stream(chat(server, n=2), "hi")
+        assert caught.value.partial.text == "0a0b"
+        with pytest.raises(StreamTruncated) as caught:
+            colour.stream(llm(server, n=2), "hi")
+        assert caught.value.partial == "0a0b"
+
+
+def test_a_typed_answer_that_is_not_valid_is_asked_for_again(colour: Colour) -> None:
+    def says(text: str) -> Reply:
+        return Reply.json({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+
+    with ScriptedServer([says("none"), says('{"city": "Oslo"}')]) as server:
+        typed = chat(server).with_retry(wait_exponential_jitter=False).with_structured_output(Weather)
+        assert colour.invoke(typed, "hi") == Weather("Oslo")
+        assert len(server.requests) == 2
 
 
 def test_handlers_are_told_of_all_answers(colour: Colour) -> None:
