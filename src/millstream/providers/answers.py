@@ -116,8 +116,10 @@ _BARE = astuple(AIMessageChunk(""))[1:]
 
 
 class _Arrived:
-    """What came of an answer so far, the first of several. Text is kept as text: that is nearly all, and there
-    may be much."""
+    """What came so far of an answer, the first of several.
+
+    Text is kept as text: that is nearly all, and there may be much.
+    """
 
     def __init__(self) -> None:
         self._is_text = False

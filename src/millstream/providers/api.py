@@ -269,7 +269,9 @@ class Api:
             self.hide_keys(refusal, hidden)
             return refusal
         if isinstance(error.__cause__, _http_errors("PoolTimeout")):
-            return StreamTimeout("All connections of the HTTP client were in use for too long.", phase="first")
+            return StreamTimeout(
+                "All connections of the HTTP client were in use for too long.", phase="first"
+            )
         if isinstance(error, (sdk.APITimeoutError, *_http_errors("TimeoutException"))):
             what = "its answer" if phase == "first" else "more of its answer"
             return StreamTimeout(f"The provider was silent for too long before {what} came.", phase=phase)

@@ -156,7 +156,9 @@ def test_the_first_of_several_answers_is_streamed_alone(colour: Colour) -> None:
 def test_what_had_arrived_is_of_the_first_answer(colour: Colour) -> None:
     pieces = [piece({"content": f"{i}{text}"}, index=i) for text in "ab" for i in (1, 0)]
     texts = [{"choices": [{"index": i, "text": f"{i}{text}"}]} for text in "ab" for i in (1, 0)]
-    with ScriptedServer([Reply.sse(wire(*pieces, done=False)), Reply.sse(wire(*texts, done=False))]) as server:
+    with ScriptedServer(
+        [Reply.sse(wire(*pieces, done=False)), Reply.sse(wire(*texts, done=False))]
+    ) as server:
         with pytest.raises(StreamTruncated) as caught:
             colour.stream(chat(server, n=2), "hi")
         assert caught.value.partial.text == "0a0b"

@@ -26,8 +26,8 @@ SDK = Sdk("anthropic", "Anthropic", "AsyncAnthropic")
 #: The model, if none is named.
 DEFAULT_MODEL = "claude-haiku-4-5"
 
-#: A whole answer that may have more tokens is asked for as a stream: the SDK refuses to wait for it in silence,
-#: since connections break that are silent for minutes. This is its bound for the slowest models.
+#: A whole answer that may have more tokens is asked for as a stream: the SDK refuses to wait for it, since
+#: connections break that are silent for minutes. This is its bound for the slowest models.
 MOST_AT_ONCE = 8192
 
 # Parameters that hold any fields of the body: LangChain's name, and the SDK's.
