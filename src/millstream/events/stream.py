@@ -238,7 +238,7 @@ class EventStream(AsyncStream[T]):
 
     def __anext__(self) -> Coroutine[Any, Any, T]:
         # Without asking between two events whether the run was cancelled.
-        return self._pull() if self._begun else self._first()
+        return self._pull() if self._begun else self._first(self._pull())
 
 
 def enter_events(

@@ -173,12 +173,12 @@ class AsyncStream(AsyncIterator[T_co], Generic[T_co]):
         cancellation = self._cancellation
         if cancellation.set_here is not None or (self._above is not None and self._above.reason is not None):
             cancellation.check()
-        return self._pull() if self._begun else self._first()
+        return self._pull() if self._begun else self._first(self._pull())
 
-    async def _first(self) -> T_co:
+    async def _first(self, item: Coroutine[Any, Any, T_co]) -> T_co:
         # Holds the stream while it is awaited: `await anext(model.astream(...))` keeps nothing but this.
         self._begun = True
-        return await self._pull()
+        return await item
 
     async def aclose(self) -> None:
         """End the stream now: every stage is closed, from the last to the first, when this returns.
