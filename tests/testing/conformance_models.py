@@ -41,8 +41,8 @@ class Right(BaseChatModel):
         self.max_tokens = max_tokens
         self.api_key = api_key
 
-    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
-        return {"json_schema": json_schema}
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Any:
+        return {"json_schema": {"json_schema": json_schema}}
 
     def _stream(self, messages: list[BaseMessage], **kwargs: Any) -> Iterator[Any]:
         """Streams an answer; what the suite looks at is in methods of its own, to be broken."""

@@ -328,7 +328,7 @@ def test_what_cannot_be_shown_is_reported_by_name(flag: str) -> None:
 class Strict(Right):
     """Takes no parameters at all, and says so."""
 
-    def _constrained(self, json_schema: dict[str, Any]) -> dict[str, Any]:
+    def _structured(self, json_schema: dict[str, Any], strict: bool | None) -> Any:
         raise ConfigError("There is no JSON.")
 
     def _stream(self, messages: Any, **kwargs: Any) -> Iterator[Any]:
