@@ -112,6 +112,31 @@ def test_what_came_tells_what_it_is_and_not_its_content_type(wire: Wire, colour:
 
 
 @wires
+def test_a_proxys_last_words_are_shown(wire: Wire, colour: Colour) -> None:
+    with ScriptedServer([Reply(b"upstream connect error", headers={"content-type": "text/plain"})]) as server:
+        for verb in (colour.stream, colour.invoke):
+            with pytest.raises(ProviderError, match="upstream connect error"):
+                verb(wire.on(server.url), "hi")
+
+
+@wires
+def test_words_without_end_are_cut(wire: Wire, colour: Colour) -> None:
+    refusal = wire.refusal("no " * 100_000 + KEY, "bad_request")
+    with ScriptedServer([Reply.json(refusal, status=400)]) as server, pytest.raises(ProviderError) as caught:
+        colour.invoke(wire.on(server.url), "hi")
+    assert 1000 < len(str(caught.value)) <= 2000
+    assert len(str(caught.value.__cause__)) <= 2000
+
+
+@wires
+def test_a_refusal_that_breaks_off(wire: Wire, colour: Colour) -> None:
+    with ScriptedServer([Reply(b'{"err', CUT, status=401)]) as server:
+        with pytest.raises(ProviderError) as caught:
+            colour.stream(wire.on(server.url), "hi")
+        assert not isinstance(caught.value, StreamTruncated)
+
+
+@wires
 def test_a_server_that_is_no_provider(wire: Wire, colour: Colour) -> None:
     page = Reply(b"<html><body>Welcome</body></html>", headers={"content-type": "text/html; charset=utf-8"})
     with ScriptedServer([page]) as server:
@@ -247,10 +272,19 @@ def test_what_is_no_json_is_told_before_it_is_sent(wire: Wire, colour: Colour) -
 
 @wires
 def test_options_that_make_no_sense(wire: Wire) -> None:
-    for options in ({"temprature": 1}, {"http_client": 5}, {"http_client": object}, {"model_name": "b"}):
+    for options in (
+        {"temprature": 1},
+        {"http_client": 5},
+        {"http_client": object},
+        {"model_name": "b"},
+        {"api_key": "kéy"},
+        {"api_key": 5},
+        {"default_headers": {"x": 5}},
+    ):
         with pytest.raises(ConfigError):
             wire.model("a", **options)
     assert wire.model(model_name="b").model == "b"
+    assert repr(wire.model("b", api_key=KEY)) == f"{wire.model.__name__}('b')"
 
 
 @wires

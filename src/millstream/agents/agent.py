@@ -258,10 +258,17 @@ def _models(
     """The model of each step, by what it may choose."""
     bind = getattr(model, "bind_tools", None)
     if bind is None:
-        raise ConfigError(f"An agent needs a chat model, not {model!r}: this has no `bind_tools`.")
+        raise _no_model(model)
     if not toolbox.described:
         if len(choices) > 1:
             raise ConfigError("There is no tool to choose: `tool_choice` needs `tools`.")
         return [model]
     more = {} if parallel else {"parallel_tool_calls": False}
-    return [bind(toolbox.described, tool_choice=choice, **more) for choice in choices]
+    try:
+        return [bind(toolbox.described, tool_choice=choice, **more) for choice in choices]
+    except AttributeError as error:  # of what a retry or a fallback has inside
+        raise _no_model(model) from error
+
+
+def _no_model(model: Any) -> ConfigError:
+    return ConfigError(f"An agent needs a chat model, not {model!r}: this has no `bind_tools`.")

@@ -18,7 +18,9 @@ from millstream.cli.errors import ReaderGone
 
 # A model's answer must not drive the terminal: no colours, no cursor, no title, no clipboard. Controls are
 # shown by their pictures (those of C1, which have none, as U+FFFD), and carriage returns are left out.
-_HARMLESS: dict[int, int | str | None] = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n\r"}
+_HARMLESS: dict[int, int | str | None] = {
+    code: 0x2400 + code for code in range(0x20) if code not in b"\t\n\r"
+}
 _HARMLESS |= {0x0D: None, 0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 # Unicode's own ends of lines and paragraphs: some programs break lines at them, and others do not.
 _HARMLESS |= {0x2028: "\n", 0x2029: "\n"}

@@ -13,7 +13,7 @@ from millstream.kernel.scope import Scope
 from millstream.messages import AIMessage, AIMessageChunk
 from millstream.messages.merge import gather_message
 from millstream.outputs import GenerationChunk
-from millstream.providers.api import Api, Body, Head, Send
+from millstream.providers.api import Api, Body, Head, Send, joined
 
 
 class AnswerStream(Protocol):
@@ -45,8 +45,8 @@ async def streamed(
         async with scope.reading(api.pieces(scope, send, body, lambda: stream.ended)) as pieces:
             head: Head = await anext(pieces)
             piece = await _start(pieces)
-            if piece.startswith(_NO_EVENTS):
-                for item in _whole(head, b"".join([piece, *[rest async for rest in pieces]]), parse):
+            if piece and not _begins_events(piece):
+                for item in _whole(head, piece + await joined(pieces), parse):
                     yield item
                 return
             stream.metadata.update(head.told())
@@ -64,16 +64,20 @@ async def streamed(
             for item in _rest(stream, cut):
                 yield item
     except ModelError as error:
-        api.hide_keys(error)
+        api.secrets.hide_in(error)
         if error.partial is None:
             error.partial = arrived.together()
         raise
 
 
-# How a body begins that is no stream of events: JSON, or a page. Its content type is no help, since servers
-# and gateways have many words for either, and some have none.
-_NO_EVENTS = (b"{", b"[", b"<")
+# How lines of a stream of events begin. What begins in another way is JSON, a page, or a proxy's last words;
+# content types are no help, since servers and gateways have many words for either, and some have none.
+_FIELDS = (b"data", b"event", b"id", b"retry", b":")
 _BLANK = b"\xef\xbb\xbf \t\r\n"
+
+
+def _begins_events(piece: bytes) -> bool:
+    return any(piece.startswith(field) or field.startswith(piece) for field in _FIELDS)
 
 
 async def _start(pieces: AsyncIterator[bytes]) -> bytes:
@@ -89,7 +93,7 @@ async def answered(api: Api, scope: Scope, send: Send, body: Body, parse: Parse)
     try:
         return _whole(*await api.whole(scope, send, body), parse)
     except ModelError as error:
-        api.hide_keys(error)
+        api.secrets.hide_in(error)
         raise
 
 

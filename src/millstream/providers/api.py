@@ -4,49 +4,43 @@ The SDK carries keys, headers, retries, proxies and pools, up to the head of the
 is read as raw bytes, so that no object of the SDK is made for each token. Both SDKs are of one make, so there
 is one way for both.
 
-Each exception of the SDK's, and of the HTTP client's under it, is translated here, and nowhere else.
+Their exceptions are translated here, by `translation.py`, and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import iscoroutinefunction
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from millstream.errors import (
-    AuthenticationError,
     ConfigError,
-    InputError,
-    MillstreamError,
     MissingDependency,
     ProviderError,
-    ProviderUnavailable,
-    StreamTimeout,
-    StreamTruncated,
 )
 from millstream.kernel import threads
 from millstream.kernel.scope import Scope
 from millstream.providers.exchange import Exchange, interruptible, under_way
 from millstream.providers.options import timeout_of
 from millstream.providers.pools import LoopClient, Pools
-from millstream.providers.refusals import refused_response, without_keys
+from millstream.providers.translation import Phase, Secrets, translated
 
 #: How many seconds the end of a response is waited for behind the end of its answer, so that the connection
 #: can be used again. It is there at once, unless something in between is broken.
 DRAIN_SECONDS = 0.25
 
+#: The longest body of an answer that is read whole, in bytes.
+MAX_BODY_BYTES = 256 * 1024 * 1024
+
 Body = dict[str, Any]
-Phase = Literal["first", "idle"]
 #: How a body is sent by a client of the SDK: gives what its `with_streaming_response` gives.
 Send = Callable[[Any, Body], Any]
 
@@ -143,7 +137,8 @@ class Api:
         self._http = http_client
         self._async_http = None if http_async_client is None else LoopClient(http_async_client)
         self._client: Any = None
-        self._secrets: set[str] = set()
+        #: What must not be shown of it.
+        self.secrets = Secrets()
         self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: Any) -> Api:
@@ -157,7 +152,7 @@ class Api:
         When `is_over` says that nothing more is wanted, the rest is passed over. Raises `ProviderError`s,
         `StreamTimeout` and `StreamTruncated`, and `InputError` for a body that is no JSON.
         """
-        phase: Phase = "first"
+        phase: Phase = "sending"
         host = scope.here
         read = self._aread if host.is_async else self._read
         run: Any = host.aeach if host.is_async else host.each
@@ -165,20 +160,19 @@ class Api:
             async with scope.reading(run(scope, partial(read, scope, send, body, is_over))) as items:
                 async for item in items:
                     yield item
-                    if type(item) is bytes:
-                        phase = "idle"
+                    phase = "idle" if type(item) is bytes else "first"
         except Exception as error:
             scope.cancellation.check()
-            translated = self._translated(error, phase)
-            if translated is None:
+            raised = translated(error, self._sdk, phase, self.secrets)
+            if raised is None:
                 raise
-            raise translated from error
+            raise raised from error
 
     async def whole(self, scope: Scope, send: Send, body: Body) -> tuple[Head, bytes]:
         """The response to `body`, all at once. Raises as `pieces` does."""
         async with scope.reading(self.pieces(scope, send, body)) as pieces:
-            head, *rest = [piece async for piece in pieces]
-        return head, b"".join(rest)
+            head: Head = await anext(pieces)
+            return head, await joined(pieces)
 
     def _read(
         self, scope: Scope, send: Send, body: Body, is_over: Callable[[], bool]
@@ -233,7 +227,7 @@ class Api:
                 if iscoroutinefunction(self._options.get("api_key")):
                     raise ConfigError("`api_key` is an async function, which the sync verbs cannot ask.")
                 self._client = self._sdk.client(**self._options, http_client=http)
-                self._secrets |= _secrets_of(self._client.default_headers, self._client.api_key)
+                self.secrets.know(self._client.default_headers, self._client.api_key)
             return self._client
 
     async def _async(self) -> Any:
@@ -244,69 +238,8 @@ class Api:
             if callable(key := options.get("api_key")) and not iscoroutinefunction(key):
                 options["api_key"] = partial(asyncio.to_thread, key)  # it may fetch one, and block
             client = owner.made[self] = self._sdk.async_client(**options, http_client=owner.http)
-            self._secrets |= _secrets_of(client.default_headers, client.api_key)
+            self.secrets.know(client.default_headers, client.api_key)
         return client
-
-    def _translated(self, error: Any, phase: Phase) -> MillstreamError | None:
-        """What an exception of the SDK's, or of the HTTP client's, is here; None if it is neither's."""
-        if isinstance(error, MillstreamError):
-            return None
-        sdk = self._sdk.module
-        # A call may have headers of its own, and a key that a function gave is known from there alone.
-        hidden = _secrets_of(getattr(_request_of(error), "headers", {}))
-        self.hide_keys(error, hidden)  # whoever shows our error shows this one with it, as its cause
-        words = self._without_key(_words(error), hidden)
-        if "loop is closed" in words:
-            return ConfigError(
-                "`http_async_client` was used in an event loop that has ended. Make one in each loop, or "
-                "leave it out: then each loop has its own."
-            )
-        if "client has been closed" in words:
-            return ConfigError("The HTTP client that the model was given is closed.")
-        if isinstance(error, sdk.APIStatusError):
-            response = error.response
-            refusal = refused_response(response.status_code, response.headers, _read_body(response))
-            self.hide_keys(refusal, hidden)
-            return refusal
-        if isinstance(error.__cause__, _http_errors("PoolTimeout")):
-            return StreamTimeout(
-                "All connections of the HTTP client were in use for too long.", phase="first"
-            )
-        if isinstance(error, (sdk.APITimeoutError, *_http_errors("TimeoutException"))):
-            what = "its answer" if phase == "first" else "more of its answer"
-            return StreamTimeout(f"The provider was silent for too long before {what} came.", phase=phase)
-        if isinstance(error, sdk.APIConnectionError):
-            cause = error.__cause__
-            if isinstance(cause, _http_errors("UnsupportedProtocol", "InvalidURL")):
-                return ConfigError(f"`base_url` is no address of a server: {self._without_key(str(cause))}")
-            return ProviderUnavailable(f"The provider cannot be reached{_at(error.request)}: {words}")
-        if isinstance(error, _http_errors("TransportError")):
-            return StreamTruncated(f"The connection broke off before the answer had ended: {words}")
-        if isinstance(error, _http_errors("HTTPError", "StreamError", "InvalidURL")):
-            return ProviderError(f"The provider's answer cannot be read: {words}")
-        return _of_setup(error, self._sdk, words)
-
-    def hide_keys(self, error: BaseException, hidden: Collection[str] = ()) -> None:
-        """Take what must not be shown out of the words of an error: keys, and what is `hidden`."""
-        error.args = tuple(
-            self._without_key(each, hidden) if isinstance(each, str) else each for each in error.args
-        )
-
-    def _without_key(self, text: str, hidden: Collection[str] = ()) -> str:
-        for secret in (*self._secrets, *hidden):
-            text = text.replace(secret, "[key]")
-        return without_keys(text)
-
-
-# Headers whose values are nobody else's business, by what is in their names.
-_SECRET = re.compile("auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
-
-
-def _secrets_of(headers: Mapping[str, Any], key: Any = None) -> set[str]:
-    """What must not be shown: servers quote it, and some quote all of it."""
-    values = [value for name, value in headers.items() if _SECRET.search(name)]
-    found = [value.removeprefix("Bearer ") for value in [*values, key] if isinstance(value, str)]
-    return {each for each in found if len(each) > 4}
 
 
 def _head_of(provider: str, response: Any) -> Head:
@@ -332,57 +265,16 @@ def _hurry(exchange: Exchange) -> Generator[None, None, None]:
         done.set()
 
 
-def _http_errors(*names: str) -> tuple[type[BaseException], ...]:
-    """The exceptions of these names: of httpx2, and of httpx, which a user's client may be of."""
-    modules = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
-    return tuple(getattr(module, name) for module in modules for name in names if hasattr(module, name))
-
-
-def _request_of(error: Any) -> Any:
-    try:
-        return error.request
-    except (AttributeError, RuntimeError):  # httpx has the attribute, and refuses it where there is none
-        return None
-
-
-def _at(request: Any) -> str:
-    """Where a request went: the server alone, since paths and queries may hold what is secret."""
-    url = getattr(request, "url", None)
-    return "" if url is None else f" at {url.scheme}://{url.netloc.decode('ascii')}"
-
-
-def _of_setup(error: Exception, sdk: Sdk, words: str) -> MillstreamError | None:
-    """What was wrong before anything was sent."""
-    root = getattr(sdk.module, "OpenAIError", None) or sdk.module.AnthropicError
-    said = words.lower()
-    is_ours = isinstance(error, (root, TypeError))
-    if is_ours and ("missing credentials" in said or "authentication method" in said):
-        return AuthenticationError(f"There is no key: set {sdk.key_variable}, or give `api_key`.")
-    if isinstance(error, root):
-        kind = AuthenticationError if "api_key" in said or "credential" in said else ConfigError
-        return kind(words)
-    if isinstance(error, TypeError) and "http_client" in words:
-        return ConfigError(words)
-    if isinstance(error, (UnicodeEncodeError, RecursionError)) or "JSON" in words:
-        return InputError(f"The request cannot be written as JSON: {words}")
-    return None
-
-
-def _read_body(response: Any) -> bytes:
-    try:
-        body: bytes = response.content
-    except Exception:  # it was closed before it was read
-        return b""
-    return body
-
-
-def _words(error: BaseException) -> str:
-    """What an exception says, and if that is next to nothing, what its cause does."""
-    cause = error.__cause__ or error.__context__
-    said = str(error).strip()
-    if cause is not None and said in ("", "Connection error."):
-        return _words(cause)
-    return said or type(error).__name__
+async def joined(pieces: AsyncIterator[bytes]) -> bytes:
+    """A body that is read whole. Raises `ProviderError` if it is too long."""
+    read: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        read.append(piece)
+        size += len(piece)
+        if size > MAX_BODY_BYTES:
+            raise ProviderError(f"The provider's answer has more than {MAX_BODY_BYTES:,} bytes.")
+    return b"".join(read)
 
 
 #: What a single call may be given for its request, beside its body.

@@ -79,6 +79,7 @@ class Options:
         #: What the SDK's clients take.
         self.client = {name: named.get(name) for name in (*_CLIENT, *client)}
         self.client["api_key"] = _secret(named.get("api_key"))
+        self.client["default_headers"] = _headers(named.get("default_headers"))
         self.client["base_url"] = _address(named.get("base_url"))
         self.client["timeout"] = timeout_of(named.get("timeout"))
         #: The user's HTTP clients.
@@ -105,7 +106,17 @@ def _by_one_name(given: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[s
 def _secret(key: Any) -> Any:
     """The key itself: pydantic's secrets hide theirs behind a method."""
     reveal = getattr(key, "get_secret_value", None)
-    return reveal() if callable(reveal) else key
+    found = reveal() if callable(reveal) else key
+    if found is not None and not callable(found) and not (isinstance(found, str) and found.isascii()):
+        raise ConfigError("`api_key` is no key: that is a text of plain letters and digits.")
+    return found
+
+
+def _headers(given: Any) -> Any:
+    for name, value in (given or {}).items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise ConfigError(f"`default_headers` are texts by their names, and {name!r} is none.")
+    return given
 
 
 def _address(url: Any) -> str | None:

@@ -46,12 +46,14 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
         return self._each(lambda model: model.with_structured_output(schema, **kwargs))
 
     def _each(self, change: Callable[[Any], Runnable[Any, Any]]) -> "RunnableWithFallbacks[Any, Any]":
-        return RunnableWithFallbacks(
+        changed: RunnableWithFallbacks[Any, Any] = RunnableWithFallbacks(
             change(self.runnable),
             [change(fallback) for fallback in self.fallbacks],
             exceptions_to_handle=self.exceptions_to_handle,
             exception_key=self.exception_key,
         )
+        changed.name = self.name
+        return changed
 
     def _check(self, input: Any) -> None:
         if self.exception_key is not None and not isinstance(input, dict):

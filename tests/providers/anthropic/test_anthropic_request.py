@@ -138,6 +138,7 @@ def test_tools_of_all_kinds_are_told_in_the_providers_form() -> None:
         ("any", {"type": "any"}),
         ("required", {"type": "any"}),
         (True, {"type": "any"}),
+        (False, {"type": "none"}),
         ("weather", {"type": "tool", "name": "weather"}),
         ({"type": "function", "function": {"name": "weather"}}, {"type": "tool", "name": "weather"}),
         ({"name": "weather"}, {"type": "tool", "name": "weather"}),

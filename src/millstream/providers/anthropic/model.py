@@ -55,6 +55,9 @@ class _Anthropic:
         options.client["base_url"] = options.client["base_url"] or os.environ.get("ANTHROPIC_API_URL")
         self._api = Api(SDK, options.client, **options.http)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
     @property
     def model_name(self) -> str:
         """The model's name: LangChain's word for `model`."""

@@ -45,6 +45,18 @@ class AnthropicOptions(ConnectionOptions, total=False):
     """Further fields of each request, as LangChain names them."""
     extra_body: Mapping[str, Any] | None
     """Further fields of each request, as the SDK names them; they override all others."""
+    model_name: str
+    """LangChain's name of `model`."""
+    anthropic_api_key: Any
+    """LangChain's name of `api_key`."""
+    anthropic_api_url: str | None
+    """LangChain's name of `base_url`."""
+    default_request_timeout: float | None
+    """LangChain's name of `timeout`."""
+    max_tokens_to_sample: int | None
+    """LangChain's name of `max_tokens`."""
+    stop_sequences: str | Sequence[str] | None
+    """LangChain's name of `stop`."""
 
 
 #: Other names of options: LangChain's.

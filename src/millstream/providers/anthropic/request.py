@@ -249,6 +249,8 @@ def _choice(given: Any) -> dict[str, Any]:
         return {"type": "tool", **given} if "name" in given else dict(given)
     if given in ("auto", "none"):
         return {"type": given}
+    if given is False:
+        return {"type": "none"}
     if given in ("any", "required", True):
         return {"type": "any"}
     if isinstance(given, str):

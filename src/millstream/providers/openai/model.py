@@ -72,6 +72,9 @@ class _OpenAI:
         )
         self._api = Api(SDK, client, **options.http)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
     @property
     def model_name(self) -> str:
         """The model's name: LangChain's word for `model`."""

@@ -45,6 +45,18 @@ class OpenAIOptions(ConnectionOptions, total=False):
     """Further fields of each request, as LangChain names them."""
     extra_body: Mapping[str, Any] | None
     """Further fields of each request, as the SDK names them; they override all others."""
+    model_name: str
+    """LangChain's name of `model`."""
+    openai_api_key: Any
+    """LangChain's name of `api_key`."""
+    openai_api_base: str | None
+    """LangChain's name of `base_url`."""
+    openai_organization: str | None
+    """LangChain's name of `organization`."""
+    request_timeout: Any
+    """LangChain's name of `timeout`."""
+    stop_sequences: str | Sequence[str] | None
+    """LangChain's name of `stop`."""
 
 
 class ChatOptions(OpenAIOptions, total=False):
