@@ -18,8 +18,8 @@ help: ## list these commands
 run: .venv/ready-run ## set up, and stream an answer of the real local model to the terminal
 	@$(BIN)/millstream chat "$(PROMPT)" < /dev/null
 
-test: .venv/ready-dev ## set up, and run all tests
-	$(BIN)/python -m pytest
+test: .venv/ready-dev ## set up, and run all tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/ready-dev ## format, lint, types, import direction, the documentation
 	$(BIN)/ruff format --check .

@@ -59,7 +59,9 @@ def test_coerced(case, verb, colour):
     compare(case, verb, colour)
 
 
-@pytest.mark.parametrize("thing", [3, 1.5, "text", None, ["list"], {1, 2}, object()], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [3, 1.5, "text", None, ["list"], {1, 2}, object()], ids=lambda thing: type(thing).__name__
+)
 @pytest.mark.parametrize(
     "place", ["last", "first", "value", "pipe", "lambda", "generator", "condition", "assign"]
 )

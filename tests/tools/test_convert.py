@@ -91,7 +91,7 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: type(form).__name__)
 def test_both_forms(form):
     name = form.__name__ if isinstance(form, type) else "weather"
     openai = {**OPENAI, "name": name}
