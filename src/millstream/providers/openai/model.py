@@ -101,7 +101,8 @@ def connection(options: Options) -> tuple[dict[str, Any], Dialect]:
     if url is not None and client["api_key"] is None and not environment.get("OPENAI_API_KEY"):
         client["api_key"] = "none"  # servers of one's own ask for none, and the SDK does
     url = url or environment.get("OPENAI_BASE_URL") or "api.openai.com"
-    return client, OPENAI if "openai.com" in str(url) else Dialect()
+    is_openais = any(host in str(url) for host in ("openai.com", "openai.azure.com"))
+    return client, OPENAI if is_openais else Dialect()
 
 
 class ChatOpenAI(_OpenAI, BaseChatModel):
