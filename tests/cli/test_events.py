@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -369,15 +370,26 @@ def test_ctrl_c_cancels_what_is_going_on() -> None:
         assert "^C" not in terminal.screen
 
 
+def appears(path: Path) -> None:
+    """Wait until a step's function is at work: its row is there before."""
+    deadline = time.monotonic() + SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_ctrl_c_says_what_it_waits_for_and_a_second_one_does_not_wait(folder: Path) -> None:
     with Terminal(REAL, "run", "chains:stubborn", "x", "--events") as terminal:
         terminal.until_shown("● stubborn")
+        appears(folder / "began")
         terminal.press("\x03")
         terminal.until_shown("stopping ... Ctrl-C again ends the program at once")
         terminal.press("\x03")
         assert terminal.end() == -signal.SIGINT
+    (folder / "began").unlink()
     with Terminal(REAL, "run", "chains:stubborn", "x", "--events") as terminal:
         terminal.until_shown("● stubborn")
+        appears(folder / "began")
         terminal.press("\x03")
         terminal.until_shown("stopping ...")
         (folder / "go").touch()

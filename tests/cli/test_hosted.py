@@ -4,6 +4,7 @@ import importlib.util
 import io
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_a_session_goes_from_one_model_to_another_and_survives_errors(wire: Wire
 
 REFUSED = [
     (401, "invalid_api_key", f"Incorrect API key provided: {KEY}", "Incorrect API key provided: [key]."),
-    (404, "not_found_error", "model: a-model", "model: a-model."),
+    (404, "not_found_error", "model: a-model", "model: a-model (HTTP 404 at {where})."),
     (
         400,
         "context_length_exceeded",
@@ -111,6 +112,7 @@ REFUSED = [
 @pytest.mark.parametrize(("status", "name", "words", "said"), REFUSED, ids=[each[1] for each in REFUSED])
 def test_a_refusal_is_a_sentence(wire: Wire, status: int, name: str, words: str, said: str) -> None:
     with ScriptedServer([Reply.json(wire.refusal(words, name), status=status)]) as server:
+        said = said.format(where=server.url + wire.path)
         assert asked(wire, **at(server.url)) == (1, "", f"millstream: {said}\n")
 
 
@@ -135,7 +137,9 @@ def test_a_server_that_is_not_there_is_named(wire: Wire) -> None:
 def test_a_missing_key_is_named(wire: Wire) -> None:
     name = f"{wire.name.upper()}_API_KEY"
     said = f"millstream: There is no key: set {name}.\n"
-    assert asked(wire, **at("http://127.0.0.1:1", key=""), HOME="/nonexistent") == (1, "", said)
+    # A server of one's own at OPENAI_BASE_URL needs none.
+    environment = {**at("http://127.0.0.1:1", key=""), "OPENAI_BASE_URL": "", "HOME": "/nonexistent"}
+    assert asked(wire, **environment) == (1, "", said)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +168,26 @@ def test_an_sdk_that_is_not_installed_comes_with_the_command(
     assert capsys.readouterr().err == (
         f"millstream: {wire.name} is not installed. Install it with: pip install 'millstream[{wire.name}]'\n"
     )
+
+
+@wires
+@pytest.mark.parametrize(("words", "code"), [('{"city": "Oslo"}', 0), ("In Oslo.", 4)])
+def test_an_answer_that_should_be_json(wire: Wire, words: str, code: int, tmp_path: Path) -> None:
+    schema = tmp_path / "city.json"
+    schema.write_text('{"type": "object", "properties": {"city": {"type": "string"}}}')
+    with ScriptedServer([wire.says(words)]) as server:
+        done = run(
+            REAL,
+            "chat",
+            "hi",
+            "-m",
+            f"{wire.name}:a-model",
+            "--json-schema",
+            str(schema),
+            **at(server.url),
+        )
+    assert done.returncode == code
+    assert ("no JSON" in done.stderr) == (code == 4)
 
 
 def test_a_parameter_that_the_provider_does_not_have() -> None:

@@ -209,7 +209,8 @@ def test_a_refusal_is_the_typed_error_that_it_stands_for(
             error = caught.value
             assert type(error) is kind
             assert (error.status, error.request_id, error.retry_after) == (status, "req_9", 7.0)
-            assert (error.code, str(error)) == (name, "No: [key]")
+            where = f" (HTTP 404 at {server.url}{wire.path})" if status == 404 else ""
+            assert (error.code, str(error)) == (name, f"No: [key]{where}")
             # Nor does what a program logs of it show the key.
             assert KEY not in "".join(traceback.format_exception(error))
 
@@ -283,6 +284,9 @@ def test_options_that_make_no_sense(wire: Wire) -> None:
     ):
         with pytest.raises(ConfigError):
             wire.model("a", **options)
+    with pytest.raises(ConfigError, match="Did you mean temperature"):
+        wire.model("a", temprature=0)
+    assert wire.model("a", verbose=False, cache=None, tags=None).model == "a"
     assert wire.model(model_name="b").model == "b"
     assert repr(wire.model("b", api_key=KEY)) == f"{wire.model.__name__}('b')"
 

@@ -116,7 +116,7 @@ def _ask(
     from millstream.cli.conversation import Conversation
     from millstream.cli.json_stream import Indenter
     from millstream.cli.saving import save
-    from millstream.cli.schema import naming
+    from millstream.cli.schema import is_json, naming
 
     conversation = Conversation(system)
     conversation.ask(asked)
@@ -131,4 +131,9 @@ def _ask(
         return ExitCode.STOPPED
     if answer.cut and not notes_wanted():
         say("millstream: The answer was cut at the token limit; --max-tokens raises it.", sys.stderr)
-    return ExitCode.INCOMPLETE if answer.cut else ExitCode.FINE
+    if answer.cut:
+        return ExitCode.INCOMPLETE
+    if schema is not None and not is_json(answer.message):
+        say("millstream: The answer is no JSON: the model's server seems to know no schemas.", sys.stderr)
+        return ExitCode.INCOMPLETE
+    return ExitCode.FINE

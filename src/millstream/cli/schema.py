@@ -10,6 +10,7 @@ import msgspec
 
 from millstream.cli.errors import WrongUse
 from millstream.errors import ConfigError, ModelError
+from millstream.messages import AIMessage
 
 # llama.cpp has no error of its own for a schema that it cannot make a grammar of.
 _REFUSAL = re.compile(r"generate parser|grammar|json schema", re.I)
@@ -34,6 +35,15 @@ def read_schema(path: Path) -> dict[str, Any]:
     except ConfigError as error:
         why = str(error).removeprefix("This dict is no JSON schema: ").replace("`", "")
         raise WrongUse(f"The file {str(path)!r} holds no JSON schema: {why}") from error
+
+
+def is_json(answer: AIMessage | None) -> bool:
+    """Whether an answer is JSON. Of which schema is left to whoever reads it."""
+    try:
+        msgspec.json.decode("" if answer is None else answer.text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 @contextmanager

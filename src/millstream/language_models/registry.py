@@ -19,6 +19,9 @@ _PROVIDERS: dict[str, str | Factory] = {
 # Servers that speak OpenAI's wire: `millstream.providers.openai.presets` says what they are.
 _PRESETS = ("azure", "deepseek", "groq", "ollama", "openrouter", "vllm")
 
+# LangChain's name of one.
+_ALIASES = {"azure_openai": "azure"}
+
 # Whose a model is that is named without its provider, by how its name begins.
 _BEGINNINGS = {
     "gpt-": "openai",
@@ -64,6 +67,7 @@ def init_chat_model(
 
 
 def _factory(provider: str) -> Factory:
+    provider = _ALIASES.get(provider, provider)
     if provider in _PRESETS and provider not in _PROVIDERS:
         return partial(_factory("openai"), preset=provider)
     factory = _PROVIDERS.get(provider)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -70,17 +71,20 @@ class Options:
         """
         named = _by_one_name(given, aliases)
         known = {*_MODEL, *_CLIENT, "api_key", "http_client", "http_async_client", *parameters, *client, *own}
-        if unknown := named.keys() - known:
-            raise ConfigError(
-                f"There is no option {', '.join(sorted(unknown))}. There are: {', '.join(sorted(known))}."
-            )
+        # What is off in LangChain (`verbose=False`, `cache=None`) is not there at all here: no difference.
+        if unknown := [
+            each
+            for each, value in named.items()
+            if each not in known and value is not None and value is not False
+        ]:
+            raise _unknown(unknown, known)
         #: What `LanguageModel` takes.
-        self.model = {name: value for name, value in named.items() if name in _MODEL}
+        self.model = {name: value for name, value in named.items() if name in _MODEL and value is not None}
         #: What the SDK's clients take.
         self.client = {name: named.get(name) for name in (*_CLIENT, *client)}
         self.client["api_key"] = _secret(named.get("api_key"))
         self.client["default_headers"] = _headers(named.get("default_headers"))
-        self.client["base_url"] = _address(named.get("base_url"))
+        self.client["base_url"] = address_of(named.get("base_url"))
         self.client["timeout"] = timeout_of(named.get("timeout"))
         #: The user's HTTP clients.
         self.http = {name: _http(name, named.get(name)) for name in ("http_client", "http_async_client")}
@@ -90,6 +94,14 @@ class Options:
         }
         #: What this provider's model itself takes.
         self.own = {name: value for name, value in named.items() if name in own}
+
+
+def _unknown(names: Collection[str], known: Collection[str]) -> ConfigError:
+    near = {each: get_close_matches(each, known, n=1) for each in names}
+    meant = "".join(f" Did you mean {found[0]}?" for found in near.values() if found)
+    return ConfigError(
+        f"There is no option {', '.join(sorted(names))}.{meant} There are: {', '.join(sorted(known))}."
+    )
 
 
 def _by_one_name(given: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
@@ -119,14 +131,17 @@ def _headers(given: Any) -> Any:
     return given
 
 
-def _address(url: Any) -> str | None:
-    """`base_url`, as text: it may be an `httpx.URL`."""
-    if url is None:
+def address_of(url: Any, name: str = "`base_url`") -> str | None:
+    """An address as text: it may be an `httpx.URL`. None for none. `name` is where it stood.
+
+    Raises `ConfigError` for what is no address.
+    """
+    if url is None or url == "":
         return None
     parts = urlsplit(str(url))
     if parts.scheme not in ("http", "https") or not parts.hostname:
         shown = str(url).rpartition("@")[2]  # a password may stand before it
-        raise ConfigError(f"`base_url` is an address such as http://127.0.0.1:8000/v1, not {shown!r}.")
+        raise ConfigError(f"{name} is an address such as http://127.0.0.1:8000/v1, not {shown!r}.")
     return str(url)
 
 

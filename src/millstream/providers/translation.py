@@ -78,6 +78,8 @@ def translated(error: Any, sdk: Package, phase: Phase, secrets: Secrets) -> Mill
     if isinstance(error, sdk.module.APIStatusError):
         response = error.response
         refusal = refused_response(response.status_code, response.headers, _read_body(response))
+        if response.status_code == 404:
+            refusal.args = (f"{refusal} (HTTP 404{_at(response.request, with_path=True)})",)
         secrets.hide_in(refusal, more)
         return refusal
     return (
@@ -156,10 +158,12 @@ def _request_of(error: Any) -> Any:
         return None
 
 
-def _at(request: Any) -> str:
-    """Where a request went: the server alone, since paths and queries may hold what is secret."""
+def _at(request: Any, *, with_path: bool = False) -> str:
+    """Where a request went; without its query, which may hold what is secret."""
     url = getattr(request, "url", None)
-    return "" if url is None else f" at {url.scheme}://{url.netloc.decode('ascii')}"
+    if url is None:
+        return ""
+    return f" at {url.scheme}://{url.netloc.decode('ascii')}{url.path if with_path else ''}"
 
 
 def _read_body(response: Any) -> bytes:

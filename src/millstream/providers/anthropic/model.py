@@ -16,7 +16,7 @@ from millstream.providers.anthropic.options import ALIASES, AnthropicOptions
 from millstream.providers.anthropic.request import PASSED, READ, asks_for_citations, messages_request
 from millstream.providers.anthropic.stream import MessageStream, parse_message
 from millstream.providers.api import Api, Body, Sdk, Send, per_call
-from millstream.providers.options import Options
+from millstream.providers.options import Options, address_of
 
 if TYPE_CHECKING:
     from millstream.language_models.structured import Ways
@@ -52,7 +52,9 @@ class _Anthropic:
         self.model: str = options.own.get("model") or DEFAULT_MODEL
         """The model's name, as the provider has it."""
         self._parameters = options.parameters
-        options.client["base_url"] = options.client["base_url"] or os.environ.get("ANTHROPIC_API_URL")
+        for variable in ("ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL"):
+            found = address_of(os.environ.get(variable), variable)
+            options.client["base_url"] = options.client["base_url"] or found
         self._api = Api(SDK, options.client, **options.http)
 
     def __repr__(self) -> str:

@@ -33,7 +33,7 @@ from millstream.providers.openai.stream import (
     parse_chat,
     parse_completion,
 )
-from millstream.providers.options import Options
+from millstream.providers.options import Options, address_of
 
 if TYPE_CHECKING:
     from millstream.language_models.structured import Ways
@@ -96,12 +96,13 @@ def connection(options: Options) -> tuple[dict[str, Any], Dialect]:
         client["api_key"] = client["api_key"] or preset.api_key()
         return client, preset.dialect
     environment = os.environ
-    client["base_url"] = url = client["base_url"] or environment.get("OPENAI_API_BASE")
+    for variable in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        client["base_url"] = client["base_url"] or address_of(environment.get(variable), variable)
+    url = client["base_url"]
     client["organization"] = client["organization"] or environment.get("OPENAI_ORGANIZATION")
-    if url is not None and client["api_key"] is None and not environment.get("OPENAI_API_KEY"):
+    is_openais = url is None or any(host in url for host in ("openai.com", "openai.azure.com"))
+    if not is_openais and client["api_key"] is None and not environment.get("OPENAI_API_KEY"):
         client["api_key"] = "none"  # servers of one's own ask for none, and the SDK does
-    url = url or environment.get("OPENAI_BASE_URL") or "api.openai.com"
-    is_openais = any(host in str(url) for host in ("openai.com", "openai.azure.com"))
     return client, OPENAI if is_openais else Dialect()
 
 
