@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from millstream import AgentLimitError, AIMessageChunk, MillstreamError, ToolMessage, create_agent, tool
+from millstream import (
+    AgentLimitError,
+    AIMessageChunk,
+    BaseTool,
+    MillstreamError,
+    ToolMessage,
+    create_agent,
+    tool,
+)
 from millstream.kernel.clock import Clock, set_clock
 from millstream.testing import FakeChatModel, run_virtual
 from tests.agents.scripts import Recorded, Stuck, call, plain, weather
@@ -116,7 +124,8 @@ def test_a_timeout_ends_a_model_that_says_nothing(colour: Colour) -> None:
         assert model.closed.is_set()
 
 
-def test_a_timeout_ends_a_tool_and_keeps_what_others_answered(colour: Colour) -> None:
+def endless() -> tuple[BaseTool, threading.Event, threading.Event]:
+    """A tool that never ends by itself, and when it has begun and ended."""
     began, ended = threading.Event(), threading.Event()
 
     @tool
@@ -128,6 +137,12 @@ def test_a_timeout_ends_a_tool_and_keeps_what_others_answered(colour: Colour) ->
         finally:
             ended.set()
         return city
+
+    return forever, began, ended
+
+
+def test_a_timeout_ends_a_tool_and_keeps_what_others_answered(colour: Colour) -> None:
+    forever, began, ended = endless()
 
     both = [*call("weather", '{"city": "Oslo"}'), *call("forever", '{"city": "Rome"}', id="2", index=1)]
     agent = create_agent(Recorded(both), [weather, forever], timeout=SOON, parallel=False)
@@ -251,17 +266,7 @@ def test_one_after_the_other(colour: Colour) -> None:
 
 
 def test_a_raised_failure_ends_the_other_tools(colour: Colour) -> None:
-    began, ended = threading.Event(), threading.Event()
-
-    @tool
-    async def forever(city: str) -> str:
-        """Never ends."""
-        try:
-            began.set()
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-        return city
+    forever, began, ended = endless()
 
     @tool
     def broken(city: str) -> str:

@@ -37,7 +37,7 @@ from millstream import (
 )
 from millstream.testing import CUT, RESET, Hold, Pause, Reply, Request, ScriptedServer, cut_at
 from tests.conftest import Colour
-from tests.providers.wires import ANTHROPIC, KEY, OPENAI, WIRES, Wire
+from tests.providers.wires import ANTHROPIC, KEY, OPENAI, WIRES, Wire, cancelled_while_held
 
 #: How soon the other side sees a connection closed: the aim is 0.05 s, and these machines are shared.
 SOON = 1.0
@@ -490,21 +490,8 @@ def test_a_cancel_from_another_thread_reaches_a_silent_server(wire: Wire, colour
         "in the middle": Reply.sse(*wire.parts(["a"], ended=False), hold),
     }[place]
     with ScriptedServer([reply]) as server:
-        run = wire.on(server.url).start("hi")
-        cancelled: list[float] = []
-
-        def cancel() -> None:
-            hold.reached.wait()
-            time.sleep(0.05)
-            cancelled.append(time.monotonic())
-            run.cancel()
-
-        other = threading.Thread(target=cancel)
-        other.start()
-        with pytest.raises(Cancelled), run:
-            _ = run.output
-        other.join()
-        assert server.wait_closed(timeout=SOON) - cancelled[0] < SOON
+        cancelled = cancelled_while_held(wire.on(server.url).start("hi"), hold)
+        assert server.wait_closed(timeout=SOON) - cancelled < SOON
 
 
 @wires

@@ -12,9 +12,8 @@ import httpx2
 import pytest
 import trustme
 
-from millstream import Cancelled
 from millstream.testing import Hold, Reply, ScriptedServer
-from tests.providers.wires import WIRES, Wire
+from tests.providers.wires import WIRES, Wire, cancelled_while_held
 
 SOON = 1.0
 wires = pytest.mark.parametrize("wire", WIRES, ids=repr)
@@ -76,21 +75,8 @@ def test_a_cancel_ends_a_sync_read(
         behind_tls(server, authority) as url,
         httpx2.Client(verify=trusting) as http,
     ):
-        run = wire.on(url, http_client=http).start("hi")
-        cancelled: list[float] = []
-
-        def cancel() -> None:
-            hold.reached.wait()
-            time.sleep(0.05)
-            cancelled.append(time.monotonic())
-            run.cancel()
-
-        other = threading.Thread(target=cancel)
-        other.start()
-        with pytest.raises(Cancelled), run:
-            _ = run.output
-        other.join()
-        assert server.wait_closed(timeout=SOON) - cancelled[0] < SOON
+        cancelled = cancelled_while_held(wire.on(url, http_client=http).start("hi"), hold)
+        assert server.wait_closed(timeout=SOON) - cancelled < SOON
 
 
 @wires

@@ -1,12 +1,16 @@
 """Both wires, as far as tests of what they share need them: a model on a server, and what that says."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millstream import BaseChatModel, ChatAnthropic, ChatOpenAI
-from millstream.testing import Reply
+import pytest
+
+from millstream import BaseChatModel, Cancelled, ChatAnthropic, ChatOpenAI
+from millstream.testing import Hold, Reply
 
 #: A key that no server is asked for, and that must never be seen.
 KEY = "the-secret-key-of-these-tests"
@@ -44,6 +48,24 @@ class Wire:
 
     def __repr__(self) -> str:
         return self.name
+
+
+def cancelled_while_held(run: Any, hold: Hold) -> float:
+    """Cancel a run from another thread, once its server is silent, and see that it ends so; when that was."""
+    cancelled: list[float] = []
+
+    def cancel() -> None:
+        hold.reached.wait()
+        time.sleep(0.05)
+        cancelled.append(time.monotonic())
+        run.cancel()
+
+    other = threading.Thread(target=cancel)
+    other.start()
+    with pytest.raises(Cancelled), run:
+        _ = run.output
+    other.join()
+    return cancelled[0]
 
 
 def _data(value: Any, event: str = "") -> bytes:

@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from msgspec.structs import astuple
-
 from millstream.errors import ConfigError, InputError
 from millstream.kernel.host import END, InPlace
 from millstream.kernel.scope import RunnableConfig, Scope
@@ -23,7 +21,7 @@ from millstream.messages import (
     UsageMetadata,
     convert_to_messages,
 )
-from millstream.messages.merge import gather_message
+from millstream.messages.merge import gather_message, text_alone
 from millstream.messages.merge_calls import merge_usage
 from millstream.runnables.runnable import Runnable
 
@@ -302,13 +300,9 @@ class _Stamp:
         return estimated_usage(asked, self.characters)
 
 
-# What a chunk that was made of a text alone holds beside it.
-_NOTHING_ELSE = astuple(AIMessageChunk(""))[1:]
-
-
 def _is_text(item: Any) -> bool:
     if type(item) is AIMessageChunk:
-        return type(item.content) is str and astuple(item)[1:] == _NOTHING_ELSE
+        return text_alone(item) is not None
     return type(item) is str
 
 

@@ -46,6 +46,16 @@ def merge_chunks(chunks: Sequence[C]) -> C:
 _BARE = (None,) * (len(AIMessageChunk.__struct_fields__) - 2)
 
 
+# What a chunk that was made of a text alone holds beside it.
+_NOTHING_ELSE = astuple(AIMessageChunk(""))[1:]
+
+
+def text_alone(chunk: AIMessageChunk) -> str | None:
+    """The text of a chunk that was made of nothing else; None if it holds more."""
+    values = astuple(chunk)
+    return values[0] if values[1:] == _NOTHING_ELSE and type(values[0]) is str else None
+
+
 def gather_message(chunks: Sequence[AIMessageChunk]) -> AIMessage:
     """The message that a model's stream amounts to: `to_message(merge_chunks(chunks))`, and quicker.
 

@@ -6,12 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from io import StringIO
 from typing import Any, Protocol
 
-from msgspec.structs import astuple
-
 from millstream.errors import MillstreamError, ModelError, StreamTruncated
 from millstream.kernel.scope import Scope
 from millstream.messages import AIMessage, AIMessageChunk
-from millstream.messages.merge import gather_message
+from millstream.messages.merge import gather_message, text_alone
 from millstream.outputs import GenerationChunk
 from millstream.providers.api import Api, Body, Head, Send, joined
 
@@ -115,10 +113,6 @@ def _rest(stream: AnswerStream, cut: StreamTruncated | None) -> list[Any]:
         raise cut from cut.__cause__
 
 
-# What a chunk that was made of a text alone holds beside it.
-_BARE = astuple(AIMessageChunk(""))[1:]
-
-
 class _Arrived:
     """What came so far of an answer, the first of several.
 
@@ -136,9 +130,9 @@ class _Arrived:
             if isinstance(item, str) or not (item.generation_info or {}).get("choice_index"):
                 self._text.write(item if isinstance(item, str) else item.text)
             return
-        values = astuple(item)
-        if values[1:] == _BARE and type(values[0]) is str:
-            self._text.write(values[0])
+        text = text_alone(item)
+        if text is not None:
+            self._text.write(text)
         elif not item.response_metadata.get("choice_index"):
             self._flush()
             self._chunks.append(item.__copy__())  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from millstream.providers.anthropic.options import ALIASES, AnthropicOptions
 from millstream.providers.anthropic.request import PASSED, READ, asks_for_citations, messages_request
 from millstream.providers.anthropic.stream import MessageStream, parse_message
 from millstream.providers.api import Api, Body, Sdk, Send, per_call
+from millstream.providers.hosted import Hosted
 from millstream.providers.options import Options, address_of
 
 if TYPE_CHECKING:
@@ -34,11 +35,10 @@ MOST_AT_ONCE = 8192
 _EXTRA = ("model_kwargs", "extra_body")
 
 
-class _Anthropic:
+class _Anthropic(Hosted):
     """Which model, reached how, asked how: what both kinds of models share."""
 
     provider_name: str | None = "anthropic"
-    streaming: bool | None
 
     def __init__(self, model: str | None = None, **given: Unpack[AnthropicOptions]) -> None:
         options = Options(
@@ -49,21 +49,12 @@ class _Anthropic:
             own=("model",),
         )
         super().__init__(**options.model)
-        self.model: str = options.own.get("model") or DEFAULT_MODEL
-        """The model's name, as the provider has it."""
+        self.model = options.own.get("model") or DEFAULT_MODEL
         self._parameters = options.parameters
         for variable in ("ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL"):
             found = address_of(os.environ.get(variable), variable)
             options.client["base_url"] = options.client["base_url"] or found
         self._api = Api(SDK, options.client, **options.http)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model!r})"
-
-    @property
-    def model_name(self) -> str:
-        """The model's name: LangChain's word for `model`."""
-        return self.model
 
     def _request(
         self, messages: list[BaseMessage], kwargs: Mapping[str, Any], *, stream: bool
@@ -125,10 +116,8 @@ class ChatAnthropic(_Anthropic, BaseChatModel):
     ) -> AsyncGenerator[Any, None]:
         return self._stream_of(request, scope, kwargs)
 
-    async def _said(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
-        if self.streaming:
-            return await super()._said(request, scope, kwargs)
-        return [await self._answer_of(request, scope, kwargs)]
+    async def _asked_whole(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> Any:
+        return await self._answer_of(request, scope, kwargs)
 
 
 class Anthropic(_Anthropic, BaseLLM):
@@ -144,10 +133,8 @@ class Anthropic(_Anthropic, BaseLLM):
                 if text:
                     yield text
 
-    async def _said(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
-        if self.streaming:
-            return await super()._said(request, scope, kwargs)
-        return [_text_of(await self._answer_of([HumanMessage(request)], scope, kwargs))]
+    async def _asked_whole(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> Any:
+        return _text_of(await self._answer_of([HumanMessage(request)], scope, kwargs))
 
 
 def _text_of(message: AIMessage) -> str | GenerationChunk:

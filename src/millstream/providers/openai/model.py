@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from msgspec.structs import replace
 
 from millstream.kernel.scope import Scope
 from millstream.language_models import BaseChatModel, BaseLLM
-from millstream.messages import AIMessageChunk, BaseMessage
+from millstream.messages import BaseMessage
 from millstream.messages.merge import gather_message
 from millstream.outputs import GenerationChunk
-from millstream.providers.answers import answered, streamed
+from millstream.providers.answers import Parse, answered, streamed
 from millstream.providers.api import Api, Body, Sdk, per_call
+from millstream.providers.hosted import Hosted
 from millstream.providers.openai.options import ALIASES, ChatOptions, CompletionOptions
 from millstream.providers.openai.presets import preset_of
 from millstream.providers.openai.request import (
@@ -47,12 +50,38 @@ COMPLETION_MAX_TOKENS = 256
 CLIENT = ("organization", "project")
 
 
-class _OpenAI:
+def _send_chat(client: Any, body: Body, **options: Any) -> Any:
+    create = client.chat.completions.with_streaming_response.create
+    return create(model=body["model"], messages=[], extra_body=body, **options)
+
+
+def _send_completion(client: Any, body: Body, **options: Any) -> Any:
+    create = client.completions.with_streaming_response.create
+    return create(model=body["model"], prompt="", extra_body=body, **options)
+
+
+def _added(pieces: list[GenerationChunk]) -> GenerationChunk:
+    return reduce(add, pieces)
+
+
+class _Endpoint(NamedTuple):
+    """One of the API's addresses: how a body is sent there, and what reads what comes back."""
+
+    send: Callable[..., Any]
+    reader: type[ChatStream] | type[CompletionStream]
+    parse: Parse
+    join: Callable[[list[Any]], Any]
+    """What the pieces of a streamed answer amount to."""
+
+
+class _OpenAI(Hosted):
     """Which server, which model, asked how: what both kinds of models share."""
 
     provider_name: str | None = "openai"
     default_model: str
     """The model, if none is named."""
+
+    _endpoint: _Endpoint
 
     def __init__(self, model: str | None, given: Mapping[str, Any], parameters: frozenset[str]) -> None:
         options = Options(
@@ -63,8 +92,7 @@ class _OpenAI:
             own=("model", "preset", "stream_usage"),
         )
         super().__init__(**options.model)
-        self.model: str = options.own.get("model") or self.default_model
-        """The model's name, as the provider has it."""
+        self.model = options.own.get("model") or self.default_model
         self._parameters = options.parameters
         client, dialect = connection(options)
         self._dialect = (
@@ -72,19 +100,39 @@ class _OpenAI:
         )
         self._api = Api(SDK, client, **options.http)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model!r})"
-
-    @property
-    def model_name(self) -> str:
-        """The model's name: LangChain's word for `model`."""
-        return self.model
-
     def _asked(self, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         """The parameters of one call, and the model that it asks."""
         given = {ALIASES.get(name, name): value for name, value in kwargs.items() if value is not None}
         model = given.pop("model", self.model)
         return {**self._parameters, **given}, model
+
+    def _body(self, request: Any, kwargs: dict[str, Any], stream: bool) -> Body:
+        """The body of one call."""
+        raise NotImplementedError
+
+    def _items(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        kwargs, send = per_call(self._endpoint.send, kwargs)
+        body = self._body(request, kwargs, stream=True)
+        n = body.get("n") or 1
+        items = streamed(self._api, scope, send, body, self._endpoint.reader(n=n), self._endpoint.parse)
+        return items if n == 1 else self._first(items, scope)
+
+    async def _first(self, items: AsyncGenerator[Any, None], scope: Scope) -> AsyncGenerator[Any, None]:
+        """The items of the first of several answers; the others are kept until it has ended."""
+        others: dict[int, list[Any]] = {}
+        async with scope.reading(items) as stream:
+            async for item in stream:
+                if index := choice_of(item):
+                    others.setdefault(index, []).append(item)
+                else:
+                    yield item
+        scope.alternatives = [self._endpoint.join(pieces) for _, pieces in sorted(others.items())]
+
+    async def _asked_whole(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> Any:
+        kwargs, send = per_call(self._endpoint.send, kwargs)
+        body = self._body(request, kwargs, stream=False)
+        first, *scope.alternatives = await answered(self._api, scope, send, body, self._endpoint.parse)
+        return first
 
 
 def connection(options: Options) -> tuple[dict[str, Any], Dialect]:
@@ -121,6 +169,8 @@ class ChatOpenAI(_OpenAI, BaseChatModel):
 
     default_model = "gpt-4o-mini"
 
+    _endpoint = _Endpoint(_send_chat, ChatStream, parse_chat, gather_message)
+
     def __init__(self, model: str | None = None, **options: Unpack[ChatOptions]) -> None:
         super().__init__(model, options, CHAT_PARAMETERS)
 
@@ -133,26 +183,9 @@ class ChatOpenAI(_OpenAI, BaseChatModel):
             "json_mode": {"response_format": {"type": "json_object"}},
         }
 
-    def _body(self, messages: list[BaseMessage], kwargs: dict[str, Any], stream: bool) -> Body:
+    def _body(self, request: list[BaseMessage], kwargs: dict[str, Any], stream: bool) -> Body:
         parameters, model = self._asked(kwargs)
-        return chat_body(messages, parameters, model=model, stream=stream, dialect=self._dialect)
-
-    def _items(
-        self, request: list[BaseMessage], scope: Scope, kwargs: dict[str, Any]
-    ) -> AsyncGenerator[Any, None]:
-        kwargs, send = per_call(_send_chat, kwargs)
-        body = self._body(request, kwargs, stream=True)
-        n = body.get("n") or 1
-        items = streamed(self._api, scope, send, body, ChatStream(n=n), parse_chat)
-        return items if n == 1 else _first_of_chats(items, scope)
-
-    async def _said(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
-        if self.streaming:
-            return await super()._said(request, scope, kwargs)
-        kwargs, send = per_call(_send_chat, kwargs)
-        body = self._body(request, kwargs, stream=False)
-        first, *scope.alternatives = await answered(self._api, scope, send, body, parse_chat)
-        return [first]
+        return chat_body(request, parameters, model=model, stream=stream, dialect=self._dialect)
 
 
 class OpenAI(_OpenAI, BaseLLM):
@@ -164,60 +197,13 @@ class OpenAI(_OpenAI, BaseLLM):
 
     default_model = "gpt-3.5-turbo-instruct"
 
+    _endpoint = _Endpoint(_send_completion, CompletionStream, parse_completion, _added)
+
     def __init__(self, model: str | None = None, **options: Unpack[CompletionOptions]) -> None:
         super().__init__(model, options, COMPLETION_PARAMETERS)
         self._parameters = {"max_tokens": COMPLETION_MAX_TOKENS, **self._parameters}
 
-    def _body(self, prompt: str, kwargs: dict[str, Any], stream: bool) -> Body:
+    def _body(self, request: str, kwargs: dict[str, Any], stream: bool) -> Body:
         parameters, model = self._asked(kwargs)
         dialect = replace(self._dialect, max_tokens="max_tokens")
-        return completion_body(prompt, parameters, model=model, stream=stream, dialect=dialect)
-
-    def _items(self, request: str, scope: Scope, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        kwargs, send = per_call(_send_completion, kwargs)
-        body = self._body(request, kwargs, stream=True)
-        n = body.get("n") or 1
-        items = streamed(self._api, scope, send, body, CompletionStream(n=n), parse_completion)
-        return items if n == 1 else _first_of_texts(items, scope)
-
-    async def _said(self, request: Any, scope: Scope, kwargs: dict[str, Any]) -> list[Any]:
-        if self.streaming:
-            return await super()._said(request, scope, kwargs)
-        kwargs, send = per_call(_send_completion, kwargs)
-        body = self._body(request, kwargs, stream=False)
-        first, *scope.alternatives = await answered(self._api, scope, send, body, parse_completion)
-        return [first]
-
-
-def _send_chat(client: Any, body: Body, **options: Any) -> Any:
-    create = client.chat.completions.with_streaming_response.create
-    return create(model=body["model"], messages=[], extra_body=body, **options)
-
-
-def _send_completion(client: Any, body: Body, **options: Any) -> Any:
-    create = client.completions.with_streaming_response.create
-    return create(model=body["model"], prompt="", extra_body=body, **options)
-
-
-async def _first_of_chats(items: AsyncGenerator[Any, None], scope: Scope) -> AsyncGenerator[Any, None]:
-    """The chunks of the first of several answers; the others are kept until it has ended."""
-    others: dict[int, list[AIMessageChunk]] = {}
-    async with scope.reading(items) as stream:
-        async for item in stream:
-            if index := choice_of(item):
-                others.setdefault(index, []).append(item)
-            else:
-                yield item
-    scope.alternatives = [gather_message(chunks) for _, chunks in sorted(others.items())]
-
-
-async def _first_of_texts(items: AsyncGenerator[Any, None], scope: Scope) -> AsyncGenerator[Any, None]:
-    """The same, for texts."""
-    others: dict[int, GenerationChunk] = {}
-    async with scope.reading(items) as stream:
-        async for item in stream:
-            if index := choice_of(item):
-                others[index] = others[index] + item if index in others else item
-            else:
-                yield item
-    scope.alternatives = [text for _, text in sorted(others.items())]
+        return completion_body(request, parameters, model=model, stream=stream, dialect=dialect)
